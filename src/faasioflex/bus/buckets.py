@@ -1,0 +1,49 @@
+"""Every bucket and stream of the platform in one table: name, type, bounds. ``bus/nats/setup`` creates them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from faasioflex.model.function import FunctionRecord, RevisionRecord
+from faasioflex.model.invocation import Invocation
+from faasioflex.model.route import FunctionRoute
+from faasioflex.model.status import DesiredScale, FunctionStatus
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class BucketPlan:
+    name: str
+    value_type: type
+    history: int = 1
+    ttl_s: float | None = None
+    max_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class StreamPlan:
+    """``max_per_subject`` None: bounded by age and bytes only. The oldest go first."""
+
+    name: str
+    subjects: tuple[str, ...]
+    max_age_s: float
+    max_bytes: int
+    max_per_subject: int | None = None
+
+
+FUNCTIONS = BucketPlan("ffx_functions", FunctionRecord, history=64)
+REVISIONS = BucketPlan("ffx_revisions", RevisionRecord)
+STATUS = BucketPlan("ffx_status", FunctionStatus, history=64)
+SCALE = BucketPlan("ffx_scale", DesiredScale)
+ROUTES = BucketPlan("ffx_routes", FunctionRoute)
+INVOCATIONS = BucketPlan("ffx_invocations", Invocation, ttl_s=86_400, max_bytes=512 * MIB)
+BUCKETS = (FUNCTIONS, REVISIONS, STATUS, SCALE, ROUTES, INVOCATIONS)
+
+CODE_OBJECTS = "ffx_code"
+OBJECT_STORES = (CODE_OBJECTS,)
+
+EVENTS = StreamPlan("FFX_EVENTS", ("ffx.event.>",), 7 * 86_400, 256 * MIB)
+LOGS = StreamPlan("FFX_LOGS", ("ffx.log.>",), 3 * 86_400, 1024 * MIB, max_per_subject=20_000)
+BUILD_LOGS = StreamPlan("FFX_BUILD_LOGS", ("ffx.buildlog.>",), 30 * 86_400, 256 * MIB, max_per_subject=5_000)
+STREAMS = (EVENTS, LOGS, BUILD_LOGS)

@@ -1,0 +1,132 @@
+"""The registry and the bus as the rest of the platform sees them. Drivers: ``bus/nats`` (real), ``bus/memory`` (tests).
+
+Values are frozen dataclasses of ``model``; the driver turns them into JSON and back (``bus/codec``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Entry(Generic[T]):
+    """``revision`` is the stream sequence of the write: it grows over the whole bucket, so it orders all its keys."""
+
+    key: str
+    value: T
+    revision: int
+
+
+@dataclass(frozen=True)
+class Change(Generic[T]):
+    """``value`` is None where the key was deleted."""
+
+    key: str
+    value: T | None
+    revision: int
+
+
+@dataclass(frozen=True)
+class Snapshot(Generic[T]):
+    """All entries as of ``revision``. First of every watch; never repeated: a reconnect yields the differences as changes."""
+
+    entries: tuple[Entry[T], ...]
+    revision: int
+
+
+class Bucket(Protocol[T]):
+    """A typed key-value bucket. Every method raises Unavailable while the server is away for longer than its timeout."""
+
+    name: str
+
+    async def get(self, key: str) -> Entry[T] | None:
+        """The newest value, read from the leader."""
+
+    async def list(self, prefix: str = "") -> list[Entry[T]]:
+        """Entries whose key starts with ``prefix``, sorted by key; [] where there are none."""
+
+    async def create(self, key: str, value: T) -> int:
+        """Write where there is nothing (or a deletion marker). Raises Conflict."""
+
+    async def update(self, key: str, value: T, expected: int) -> int:
+        """Write if the key's newest revision is ``expected``. Raises Conflict."""
+
+    async def put(self, key: str, value: T) -> int:
+        """Write whatever is there: for keys with one writer only."""
+
+    async def delete(self, key: str, expected: int | None = None) -> None:
+        """Remove; no error where there is nothing. With ``expected`` raises Conflict."""
+
+    def watch(self) -> AbstractAsyncContextManager[AsyncIterator[Snapshot[T] | Change[T]]]:
+        """A Snapshot, then every Change in order, for as long as the context is open, across reconnects.
+
+        After a reconnect every difference, deletions included, arrives within 1 s (intermediate values may be skipped).
+        """
+
+
+class ObjectStore(Protocol):
+    """Blobs by name (sha256 for code)."""
+
+    async def put(self, name: str, data: bytes) -> None:
+        """Store whole or not at all; the same name again is a no-op."""
+
+    async def get(self, name: str) -> bytes | None: ...
+
+    async def delete(self, name: str) -> None: ...
+
+    async def names(self) -> list[str]: ...
+
+
+@dataclass(frozen=True)
+class StreamMessage:
+    subject: str
+    data: bytes
+    sequence: int
+    time: float  # seconds since the epoch, of the server's storing
+
+
+Handler = Callable[[str, bytes], Awaitable[bytes | None]]
+
+
+class Bus(Protocol):
+    """Subjects (core NATS) and streams (JetStream), plus the buckets of ``bus/buckets``."""
+
+    async def publish(self, subject: str, data: bytes) -> None:
+        """Core: at most once, to whoever listens now."""
+
+    async def request(self, subject: str, data: bytes, timeout_s: float) -> bytes:
+        """Raises Unavailable (nobody answers, server away), DeadlineExceeded."""
+
+    async def subscribe(self, subject: str, handler: Handler, *, queue: str = "") -> Callable[[], Awaitable[None]]:
+        """Call ``handler(subject, data)`` per message, concurrently; bytes that it returns are the reply. Returns unsubscribe.
+
+        Survives reconnects.
+        """
+
+    async def append(self, subject: str, data: bytes, *, message_id: str | None = None) -> int:
+        """Store in the stream that owns the subject, acknowledged; ``message_id`` makes it once only (2 min window)."""
+
+    def read(
+        self, stream: str, subject: str, *, since: float | None = None, last: int | None = None, follow: bool = False
+    ) -> AbstractAsyncContextManager[AsyncIterator[StreamMessage]]:
+        """Stored messages of one subject (wildcards allowed) in order; ends at the newest unless ``follow``.
+
+        ``since``: seconds since the epoch; ``last``: at most that many newest ones.
+        """
+
+    def bucket(self, name: str, value_type: type[T]) -> Bucket[T]: ...
+
+    def objects(self, name: str) -> ObjectStore: ...
+
+    @property
+    def connected(self) -> bool: ...
+
+    async def close(self) -> None: ...
+
+
+Listener = Callable[[Sequence[str]], None]

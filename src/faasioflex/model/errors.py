@@ -1,0 +1,146 @@
+"""One tree of errors. Each has a stable ``code``, an HTTP status and a message that says what to do.
+
+Drivers translate what their vendor raises into one of these at their boundary; the API renders any of them as an RFC 9457
+problem document, the CLI prints message and code. Add a class here rather than a new tree elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """What is wrong with one place of a document: an RFC 6901 ``pointer`` (``""`` is the whole) and a sentence."""
+
+    pointer: str
+    message: str
+
+
+class FfxError(Exception):
+    """Base of everything the platform reports. ``str(error)`` is the sentence that people see."""
+
+    code: ClassVar[str] = "internal"
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "Something went wrong inside the platform"
+    retry_after_s: int | None = None
+
+    def __init__(self, message: str, *, retry_after_s: int | None = None, errors: tuple[FieldError, ...] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.errors = errors
+        if retry_after_s is not None:
+            self.retry_after_s = retry_after_s
+
+
+class BadRequest(FfxError):
+    code, status, title = "bad-request", 400, "The request cannot be read"
+
+
+class NotAllowed(FfxError):
+    code, status, title = "not-allowed", 403, "Not allowed"
+
+
+class NotFound(FfxError):
+    code, status, title = "not-found", 404, "Not found"
+
+
+class FunctionNotFound(NotFound):
+    code, title = "function-not-found", "No such function"
+
+
+class RevisionNotFound(NotFound):
+    code, title = "revision-not-found", "No such revision"
+
+
+class InvocationNotFound(NotFound):
+    code, title = "invocation-not-found", "No such invocation"
+
+
+class MethodNotAllowed(FfxError):
+    code, status, title = "method-not-allowed", 405, "Method not allowed"
+
+
+class Conflict(FfxError):
+    """Somebody else wrote first (optimistic concurrency). Read again and repeat."""
+
+    code, status, title = "conflict", 409, "Changed by somebody else"
+
+
+class FunctionExists(Conflict):
+    code, title = "function-exists", "The name is taken"
+
+
+class PreconditionFailed(FfxError):
+    code, status, title = "precondition-failed", 412, "If-Match does not hold"
+
+
+class PayloadTooLarge(FfxError):
+    code, status, title = "payload-too-large", 413, "Too large"
+
+
+class Invalid(FfxError):
+    """A document whose fields are wrong; ``errors`` names each."""
+
+    code, status, title = "invalid", 422, "The document is not valid"
+
+
+class BadArchive(Invalid):
+    code, title = "bad-archive", "The archive is refused"
+
+
+class NotSupportedYet(Invalid):
+    code, title = "not-supported-yet", "Not supported yet"
+
+
+class TooManyCalls(FfxError):
+    """The function's queue is full, or a call waited longer than ``queue_wait_s``."""
+
+    code, status, title = "queue-full", 429, "Too many calls"
+    retry_after_s = 1
+
+
+class FunctionError(FfxError):
+    """The function answered wrongly or raised."""
+
+    code, status, title = "function-error", 500, "The function failed"
+
+
+class InstanceEnded(FfxError):
+    """The instance died (crash, out of memory) while it had the call."""
+
+    code, status, title = "instance-ended", 502, "The function's instance ended during the call"
+
+
+class BuildFailed(FfxError):
+    code, status, title = "build-failed", 422, "The build failed"
+
+
+class StartFailed(FfxError):
+    """No instance of the revision becomes ready; the message holds its log's last lines."""
+
+    code, status, title = "start-failed", 503, "The function does not start"
+    retry_after_s = 5
+
+
+class Unavailable(FfxError):
+    """A part that is needed is away for the moment."""
+
+    code, status, title = "unavailable", 503, "Not available right now"
+    retry_after_s = 2
+
+
+class DeadlineExceeded(FfxError):
+    code, status, title = "deadline-exceeded", 504, "The deadline has passed"
+
+
+def tree() -> dict[str, type[FfxError]]:
+    """Every error class by its code: the table behind the docs and the client."""
+    found: dict[str, type[FfxError]] = {}
+    todo: list[type[FfxError]] = [FfxError]
+    while todo:
+        kind = todo.pop()
+        found.setdefault(kind.code, kind)
+        todo.extend(kind.__subclasses__())
+    return found

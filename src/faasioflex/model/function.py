@@ -1,0 +1,148 @@
+"""What users set of a function, and the records in which the registry keeps it.
+
+``FunctionRecord`` (bucket ``ffx_functions``, key ``ns.name``) is written by users' requests only; its write is the one commit
+point of every change. ``RevisionRecord`` (bucket ``ffx_revisions``, key ``ns.name.NUMBER-NONCE``) never changes; it is written
+before the function record that refers to it, so a crash between the two leaves an orphan that is collected, never a reference
+to nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from faasioflex.model.names import FunctionName
+
+RuntimeName = Literal["python", "node", "go", "exec", "image"]
+Visibility = Literal["private", "authenticated", "public"]
+Rollout = Literal["all", "none"]
+Change = Literal["registered", "updated", "deleting"]
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of one instance and of one call. A change makes a new revision."""
+
+    memory_bytes: int = 128 * MIB
+    cpu: float = 0.5  # cores; a limit, not applied until the instance is ready, may be overcommitted
+    timeout_s: float = 30.0  # to the first byte of the answer, then the longest silence between bytes
+    concurrency: int = 10  # calls at once in one instance
+    queue: int = 200  # calls that may wait beyond that, per function
+    queue_wait_s: float = 10.0
+    payload_bytes: int | None = 6 * MIB  # of a request body; None takes any size
+    disk_bytes: int = 64 * MIB  # of the private /tmp
+    processes: int = 64  # processes and threads of one instance
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """How many instances there are. Changes in place."""
+
+    min_instances: int = 0
+    max_instances: int = 5
+    target_utilization: float = 0.7
+    cpu_percent: int = 80
+    memory_percent: int = 80
+    latency_p95_ms: float | None = None
+    idle_s: float = 300.0
+
+
+@dataclass(frozen=True)
+class Network:
+    egress: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CodeSource:
+    """Code in the object store ``ffx_code`` under ``sha256`` (of the canonical tar, see manager/archive)."""
+
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class ImageSource:
+    image: str
+    digest: str | None = None
+
+
+Source = CodeSource | ImageSource
+
+
+@dataclass(frozen=True)
+class FunctionSpec:
+    """Everything users set, with defaults filled in; ``source`` is stored beside it, never in it."""
+
+    namespace: str
+    name: str
+    runtime: RuntimeName
+    handler: str | None = None
+    visibility: Visibility = "private"
+    env: dict[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+    limits: Limits = Limits()
+    scaling: Scaling = Scaling()
+    network: Network = Network()
+    labels: dict[str, str] = field(default_factory=dict)
+    description: str = ""
+
+    @property
+    def function(self) -> FunctionName:
+        return FunctionName(self.namespace, self.name)
+
+
+@dataclass(frozen=True)
+class RevisionRecord:
+    """Immutable: code and the configuration that instances run with."""
+
+    function_uid: str
+    namespace: str
+    name: str
+    number: int
+    runtime: RuntimeName
+    handler: str | None
+    env: dict[str, str]
+    secrets: tuple[str, ...]
+    limits: Limits
+    network: Network
+    source: Source
+    rollout: Rollout
+    created_at: float  # seconds since the epoch
+    created_by: str
+
+    @property
+    def function(self) -> FunctionName:
+        return FunctionName(self.namespace, self.name)
+
+
+@dataclass(frozen=True)
+class ScaleRequest:
+    """``ffx scale NAME N``: wanted at once, whatever the load; the scaler goes on from there."""
+
+    instances: int
+    at: float  # seconds since the epoch
+
+
+@dataclass(frozen=True)
+class FunctionRecord:
+    uid: str  # new at every registration: a name that was deleted and taken again is another function
+    spec: FunctionSpec  # its revision fields are those of ``latest``
+    source: Source
+    latest: int  # number of the newest revision
+    revisions: dict[int, str]  # number -> key in ffx_revisions; those that are kept
+    rollouts: tuple[int, ...]  # revisions that take all traffic once ready, newer than the last explicit split
+    split: dict[int, int]  # the last explicit traffic split, {} where none was set: number -> percent, sums to 100
+    created_at: float
+    updated_at: float
+    change: Change  # what this write was; the event relay turns it into a CloudEvent
+    scale: ScaleRequest | None = None
+
+    @property
+    def function(self) -> FunctionName:
+        return self.spec.function
+
+    @property
+    def deleting(self) -> bool:
+        """Its instances are drained; the manager removes the record when they are gone."""
+        return self.change == "deleting"

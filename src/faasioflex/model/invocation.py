@@ -1,0 +1,32 @@
+"""A call and its outcome (bucket ``ffx_invocations``)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+InvocationState = Literal["queued", "running", "succeeded", "failed", "dead", "cancelled"]
+
+
+@dataclass(frozen=True)
+class CallError:
+    code: str
+    message: str
+    http_status: int | None = None  # what the function answered, where it did
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """``result`` is JSON, text, or ``{"base64", "content_type"}`` for other bytes."""
+
+    invocation_id: str
+    function: str  # ns/name
+    revision: int | None
+    status: InvocationState
+    result: Any
+    error: CallError | None
+    attempts: int
+    created_at: float  # seconds since the epoch
+    started_at: float | None
+    finished_at: float | None
+    duration_ms: float | None

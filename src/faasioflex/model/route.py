@@ -1,0 +1,40 @@
+"""What the gateway and the invoker need to send calls (bucket ``ffx_routes``, key ``ns.name``, written by the manager alone).
+
+Every function has a record here, also an idle one: the invoker knows them all and answers for those without instances, the
+gateway takes only revisions that have instances.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from faasioflex.model.function import Limits, Visibility
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A ready instance. ``draining``: send it nothing new; it is stopped once every member has said it applied that."""
+
+    instance: str
+    address: str  # unix:/absolute/path or host:port
+    draining: bool = False
+
+
+@dataclass(frozen=True)
+class RevisionRoute:
+    limits: Limits
+    endpoints: tuple[Endpoint, ...] = ()
+
+    @property
+    def live(self) -> tuple[Endpoint, ...]:
+        return tuple(endpoint for endpoint in self.endpoints if not endpoint.draining)
+
+
+@dataclass(frozen=True)
+class FunctionRoute:
+    function_uid: str
+    visibility: Visibility
+    traffic: dict[int, int]  # number -> percent, sums to 100; {} while nothing serves
+    revisions: dict[int, RevisionRoute] = field(default_factory=dict)
+    message: str | None = None  # why nothing serves, for the caller's 503
+    deleting: bool = False

@@ -1,0 +1,90 @@
+"""The data folder of an installation: who lies where."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+LONGEST_SOCKET_PATH = 100  # sockaddr_un holds 108 bytes with its NUL
+LONGEST_SOCKET_NAME = len("i/i-0123456789abcdef.sock")
+
+
+@dataclass(frozen=True)
+class DataFolder:
+    """Absolute and resolved. Everything in it is 0700/0600 and belongs to the user that runs the platform."""
+
+    root: Path
+
+    @classmethod
+    def at(cls, path: str | Path) -> DataFolder:
+        return cls(Path(path).expanduser().resolve())
+
+    @property
+    def run(self) -> Path:
+        """Pid files, platform.json, credentials of this run."""
+        return self.root / "run"
+
+    @property
+    def sockets(self) -> Path:
+        """Our unix sockets: DIR/run, or a 0700 folder with a short name where DIR is too long for a socket's path."""
+        if len(str(self.run)) + 1 + LONGEST_SOCKET_NAME <= LONGEST_SOCKET_PATH:
+            return self.run
+        digest = hashlib.sha256(str(self.root).encode()).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"ffx-{os.getuid()}-{digest}"
+
+    @property
+    def instance_sockets(self) -> Path:
+        return self.sockets / "i"
+
+    @property
+    def api_socket(self) -> Path:
+        return self.sockets / "api.sock"
+
+    @property
+    def invoker_socket(self) -> Path:
+        return self.sockets / "invoker.sock"
+
+    @property
+    def launcher_socket(self) -> Path:
+        return self.sockets / "launcher.sock"
+
+    @property
+    def ads_socket(self) -> Path:
+        return self.sockets / "ads.sock"
+
+    @property
+    def envoy_admin_socket(self) -> Path:
+        return self.sockets / "envoy.sock"
+
+    @property
+    def platform_json(self) -> Path:
+        return self.run / "platform.json"
+
+    @property
+    def nats_credentials(self) -> Path:
+        """JSON {"url", "user", "password"} of this run's nats-server, 0600: every part reads it, nothing passes it as an argument."""
+        return self.run / "nats.json"
+
+    @property
+    def nats(self) -> Path:
+        return self.root / "nats"
+
+    @property
+    def envoy(self) -> Path:
+        return self.root / "envoy"
+
+    @property
+    def builds(self) -> Path:
+        """Built revisions by digest, shown read-only to instances."""
+        return self.root / "builds"
+
+    @property
+    def cache(self) -> Path:
+        return self.root / "cache"
+
+    @property
+    def log(self) -> Path:
+        return self.root / "log"
