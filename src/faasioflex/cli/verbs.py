@@ -1,0 +1,52 @@
+"""Every verb of ``ffx``: where its code is and what it does in one line, so that ``ffx --help`` imports none of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Verb:
+    """``target`` is ``module:attribute``: a function with Typer parameters, or a ``typer.Typer`` for a verb with verbs of its own."""
+
+    name: str
+    target: str
+    summary: str  # the first line of its help
+    section: str
+
+
+PLATFORM, FUNCTIONS, TRAFFIC, CALLS, WATCH = "The platform", "Functions", "Revisions and traffic", "Calls", "Watching"
+
+VERBS: tuple[Verb, ...] = (
+    Verb("up", "faasioflex.cli.up:up", "Start the platform on this machine.", PLATFORM),
+    Verb("down", "faasioflex.cli.down:down", "Stop the platform on this machine.", PLATFORM),
+    Verb("status", "faasioflex.cli.status:status", "Show whether the platform runs, and its parts.", PLATFORM),
+    Verb(
+        "doctor",
+        "faasioflex.cli.doctor:doctor",
+        "Tell what this machine can do for the platform, with the cures.",
+        PLATFORM,
+    ),
+    Verb("serve", "faasioflex.cli.serve:serve", "Run one part of the platform in the foreground.", PLATFORM),
+    Verb(
+        "context", "faasioflex.cli.context:app", "Name the platforms you work with and switch between them.", PLATFORM
+    ),
+    Verb(
+        "version", "faasioflex.cli.version:version", "Show the version of this command and of the platform.", PLATFORM
+    ),
+    Verb("new", "faasioflex.cli.new:new", "Make a folder with a working function.", FUNCTIONS),
+    Verb("deploy", "faasioflex.cli.deploy:deploy", "Create or update a function from a folder.", FUNCTIONS),
+    Verb("list", "faasioflex.cli.list:list_functions", "List functions.", FUNCTIONS),
+    Verb("get", "faasioflex.cli.get:get", "Show one function.", FUNCTIONS),
+    Verb("delete", "faasioflex.cli.delete:delete", "Delete a function with all its revisions.", FUNCTIONS),
+    Verb("scale", "faasioflex.cli.scale:scale", "Run this many instances of a function now.", FUNCTIONS),
+    Verb("revisions", "faasioflex.cli.revisions:revisions", "List the revisions of a function.", TRAFFIC),
+    Verb("traffic", "faasioflex.cli.traffic:traffic", "Split a function's calls between revisions.", TRAFFIC),
+    Verb("rollback", "faasioflex.cli.rollback:rollback", "Send all calls to an earlier revision.", TRAFFIC),
+    Verb("invoke", "faasioflex.cli.invoke:invoke", "Call a function.", CALLS),
+    Verb("result", "faasioflex.cli.result:result", "Show what became of a call.", CALLS),
+    Verb("logs", "faasioflex.cli.logs:logs", "Show what a function wrote.", WATCH),
+    Verb("build-log", "faasioflex.cli.logs:build_log", "Show what the last build wrote.", WATCH),
+    Verb("top", "faasioflex.cli.top:top", "Watch the load of functions.", WATCH),
+    Verb("events", "faasioflex.cli.events:events", "Show the changes of functions as they happen.", WATCH),
+)
