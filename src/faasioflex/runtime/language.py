@@ -1,0 +1,128 @@
+"""Languages: the folders ``runtimes/<name>/``, each described by its ``runtime.toml``.
+
+A runtime is the HTTP server that loads source code (CONTRACT.md 4). Its folder is shown read-only at ``/ffx/runtime``; how it
+is started and how a build is checked are argument lists with placeholders: ``{python}`` is the interpreter that runs the
+platform, ``{runtime}``, ``{code}`` and ``{deps}`` are the three folders of :class:`Places`, which a driver without a mount
+namespace fills with the host's paths.
+"""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from faasioflex.model.errors import Invalid, NotSupportedYet
+
+KNOWN = frozenset({"python", "node", "go", "exec", "image"})
+_FIELDS = frozenset({"start", "check", "shares", "interpreter", "environment", "handlers", "dependencies"})
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the three folders lie, as the started process sees them. ``deps`` is None where a revision has none."""
+
+    runtime: str
+    code: str
+    deps: str | None
+
+
+INSIDE = Places(runtime="/ffx/runtime", code="/ffx/code", deps="/ffx/deps")
+
+
+@dataclass(frozen=True)
+class Language:
+    """One runtime, as its descriptor says. The argument lists still hold ``{runtime}``, ``{code}`` and ``{deps}``."""
+
+    name: str
+    folder: Path  # shown at /ffx/runtime: the runtime's own, or that of the runtime which it ``shares``
+    start: tuple[str, ...]
+    check: tuple[str, ...]
+    environment: dict[str, str]
+    default_handlers: tuple[str, ...]  # tried in this order where a function names none; for messages
+    dependency_files: tuple[str, ...]  # names in the root of the code that make a build install dependencies
+    host_folders: tuple[Path, ...]  # must be visible read-only at their own path: the interpreter's prefix
+
+    def start_argv(self, places: Places) -> list[str]:
+        """The command of an instance; its settings come by the environment (``FFX_CONFIG`` and others)."""
+        return [_fill(part, places) for part in self.start]
+
+    def check_argv(self, places: Places) -> list[str]:
+        """The command that loads a build: exit 0, or exit 1 with a readable last line on stderr. Reads ``FFX_CONFIG`` too."""
+        return [_fill(part, places) for part in self.check]
+
+    def environment_for(self, places: Places) -> dict[str, str]:
+        """What the runtime itself wants in the environment; a function's ``env`` goes over it."""
+        return {name: _fill(value, places) for name, value in self.environment.items()}
+
+
+def runtimes_folder() -> Path:
+    """``runtimes/`` of the checkout for an editable install, else the copy inside the wheel."""
+    package = Path(__file__).resolve().parents[1]
+    checkout = package.parents[1] / "runtimes"
+    return checkout if checkout.is_dir() else package / "_runtimes"
+
+
+def interpreter() -> Path:
+    """The base interpreter of the platform's Python: no virtual environment, so nothing of the platform is importable."""
+    return Path(getattr(sys, "_base_executable", None) or sys.executable).resolve()
+
+
+def languages(folder: Path | None = None) -> tuple[str, ...]:
+    """Names of the runtimes that are installed, sorted."""
+    found = (folder or runtimes_folder()).glob("*/runtime.toml")
+    return tuple(sorted(path.parent.name for path in found))
+
+
+@cache
+def language(name: str, folder: Path | None = None) -> Language:
+    """The runtime ``name`` from ``folder`` (default: :func:`runtimes_folder`).
+
+    Raises: NotSupportedYet for a name of the contract that is not installed here, Invalid for any other name or a
+    descriptor that cannot be read.
+    """
+    root = folder or runtimes_folder()
+    if name not in languages(root):
+        if name in KNOWN:
+            raise NotSupportedYet(f"the runtime {name!r} is not supported yet: use one of {', '.join(languages(root))}")
+        raise Invalid(f"there is no runtime {name!r}: use one of {', '.join(sorted(KNOWN))}")
+    descriptor = root / name / "runtime.toml"
+    try:
+        return _read(name, root, tomllib.loads(descriptor.read_text("utf-8")))
+    except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+        raise Invalid(f"{descriptor} is not a runtime's descriptor: {error}") from error
+
+
+def _read(name: str, root: Path, content: dict[str, object]) -> Language:
+    unknown = content.keys() - _FIELDS
+    if unknown:
+        raise TypeError(f"unknown fields {', '.join(sorted(unknown))}")
+    environment = content.get("environment", {})
+    if not isinstance(environment, dict):
+        raise TypeError("environment is not a table")
+    needs_python = content.get("interpreter") == "python"
+    return Language(
+        name=name,
+        folder=(root / str(content.get("shares", name))).resolve(),
+        start=_strings(content["start"]),
+        check=_strings(content["check"]),
+        environment={str(key): str(value) for key, value in environment.items()},
+        default_handlers=_strings(content.get("handlers", [])),
+        dependency_files=_strings(content.get("dependencies", [])),
+        host_folders=(Path(sys.base_prefix).resolve(),) if needs_python else (),
+    )
+
+
+def _strings(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(part, str) for part in value):
+        raise TypeError(f"{value!r} is not a list of strings")
+    return tuple(value)
+
+
+def _fill(text: str, places: Places) -> str:
+    known = {"python": str(interpreter()), "runtime": places.runtime, "code": places.code, "deps": places.deps or ""}
+    for word, value in known.items():
+        text = text.replace("{" + word + "}", value)
+    return text
