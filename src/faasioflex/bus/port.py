@@ -5,7 +5,7 @@ Values are frozen dataclasses of ``model``; the driver turns them into JSON and 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
@@ -90,6 +90,17 @@ class StreamMessage:
     time: float  # seconds since the epoch, of the server's storing
 
 
+@dataclass(frozen=True)
+class Write:
+    """One write of a bucket, out of its history. ``data`` is the encoded value, None where the key was deleted."""
+
+    bucket: str
+    key: str
+    data: bytes | None
+    revision: int
+    time: float  # seconds since the epoch, of the server's storing
+
+
 Handler = Callable[[str, bytes], Awaitable[bytes | None]]
 
 
@@ -119,6 +130,13 @@ class Bus(Protocol):
         ``since``: seconds since the epoch; ``last``: at most that many newest ones.
         """
 
+    def changes(self, bucket: str, durable: str) -> AbstractAsyncContextManager[AsyncIterator[Write]]:
+        """Every write of the bucket in order, each one of the kept history, from where the reader ``durable`` stopped.
+
+        A write counts as handled when the iterator is asked for the one after it; until then it comes again to the next
+        reader of that name (at least once). One reader per name at a time.
+        """
+
     def bucket(self, name: str, value_type: type[T]) -> Bucket[T]: ...
 
     def objects(self, name: str) -> ObjectStore: ...
@@ -127,6 +145,3 @@ class Bus(Protocol):
     def connected(self) -> bool: ...
 
     async def close(self) -> None: ...
-
-
-Listener = Callable[[Sequence[str]], None]

@@ -1,0 +1,146 @@
+"""``MemoryBus``: subjects, streams, buckets and object stores inside one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import structlog
+
+from faasioflex.bus.buckets import BUCKETS, STREAMS
+from faasioflex.bus.memory.bucket import BucketLog, MemoryBucket
+from faasioflex.bus.memory.objects import MemoryObjects
+from faasioflex.bus.memory.streams import MemoryStream
+from faasioflex.bus.port import Bucket, Handler, ObjectStore, StreamMessage, Write
+from faasioflex.bus.subjects import matches
+from faasioflex.model.errors import DeadlineExceeded, Unavailable
+
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+
+
+@dataclass(eq=False)
+class _Subscription:
+    subject: str
+    handler: Handler
+    queue: str
+
+
+class MemoryBus:
+    """``now`` stamps what is stored (seconds since the epoch)."""
+
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        self._now = now
+        self._subscriptions: list[_Subscription] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        history = {plan.name: plan.history for plan in BUCKETS}
+        self._logs = {name: BucketLog(name, kept, now) for name, kept in history.items()}
+        self._streams = {plan.name: MemoryStream(plan, now) for plan in STREAMS}
+        self._objects: dict[str, MemoryObjects] = {}
+        self._connected = True
+
+    @property
+    def connected(self) -> bool:
+        return self._connected
+
+    async def publish(self, subject: str, data: bytes) -> None:
+        self._store(subject, data, None)
+        self._deliver(subject, data, None)
+
+    async def request(self, subject: str, data: bytes, timeout_s: float) -> bytes:
+        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        if not self._deliver(subject, data, answer):
+            raise Unavailable(f"Nobody answers on {subject}")
+        try:
+            return await asyncio.wait_for(answer, timeout_s)
+        except TimeoutError as error:
+            raise DeadlineExceeded(f"No answer on {subject} within {timeout_s:g} s") from error
+
+    async def subscribe(self, subject: str, handler: Handler, *, queue: str = "") -> Callable[[], Awaitable[None]]:
+        made = _Subscription(subject, handler, queue)
+        self._subscriptions.append(made)
+
+        async def unsubscribe() -> None:
+            if made in self._subscriptions:
+                self._subscriptions.remove(made)
+
+        return unsubscribe
+
+    async def append(self, subject: str, data: bytes, *, message_id: str | None = None) -> int:
+        sequence = self._store(subject, data, message_id)
+        if sequence is None:
+            raise Unavailable(f"No stream keeps {subject}")
+        self._deliver(subject, data, None)
+        return sequence
+
+    @asynccontextmanager
+    async def read(
+        self, stream: str, subject: str, *, since: float | None = None, last: int | None = None, follow: bool = False
+    ) -> AsyncIterator[AsyncIterator[StreamMessage]]:
+        if stream not in self._streams:
+            raise Unavailable(f"There is no stream {stream}")
+        yield self._streams[stream].read(subject, since, last, follow)
+
+    @asynccontextmanager
+    async def changes(self, bucket: str, durable: str) -> AsyncIterator[AsyncIterator[Write]]:
+        held = self._log(bucket)
+
+        async def writes() -> AsyncIterator[Write]:
+            while True:
+                grown, handled = held.grown, held.handled.get(durable, 0)
+                following = [write for write in held.writes if write.revision > handled]
+                for write in following:
+                    yield write
+                    held.handled[durable] = write.revision
+                if not following:
+                    await grown.wait()
+
+        yield writes()
+
+    def bucket(self, name: str, value_type: type[T]) -> Bucket[T]:
+        return MemoryBucket(self._log(name), value_type)
+
+    def objects(self, name: str) -> ObjectStore:
+        return self._objects.setdefault(name, MemoryObjects())
+
+    async def close(self) -> None:
+        self._connected = False
+        self._subscriptions.clear()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _log(self, name: str) -> BucketLog:
+        return self._logs.setdefault(name, BucketLog(name, 1, self._now))
+
+    def _store(self, subject: str, data: bytes, message_id: str | None) -> int | None:
+        for stream in self._streams.values():
+            if stream.takes(subject):
+                return stream.append(subject, data, message_id)
+        return None
+
+    def _deliver(self, subject: str, data: bytes, answer: asyncio.Future[bytes] | None) -> int:
+        """Hand to every subscription, and to one member of each queue group. Returns how many got it."""
+        fitting = [held for held in self._subscriptions if matches(held.subject, subject)]
+        chosen = [held for held in fitting if not held.queue]
+        for queue in sorted({held.queue for held in fitting if held.queue}):
+            chosen.append(random.choice([held for held in fitting if held.queue == queue]))  # noqa: S311
+        for held in chosen:
+            task = asyncio.create_task(self._handle(held.handler, subject, data, answer))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return len(chosen)
+
+    async def _handle(self, handler: Handler, subject: str, data: bytes, answer: asyncio.Future[bytes] | None) -> None:
+        try:
+            reply = await handler(subject, data)
+        except Exception:
+            log.exception("a handler of a bus message failed", subject=subject)
+            return
+        if reply is not None and answer is not None and not answer.done():
+            answer.set_result(reply)
