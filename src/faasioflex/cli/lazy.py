@@ -26,21 +26,22 @@ def load(verb: Verb) -> Any:
     return command
 
 
+_BY_NAME = {verb.name: verb for verb in VERBS}
+
+
 class VerbGroup(TyperGroup):
     """``list_commands`` and the help come from :data:`VERBS`; a command is made when it is looked up."""
 
-    _verbs = {verb.name: verb for verb in VERBS}
-
     def list_commands(self, ctx: Any) -> list[str]:
-        return list(self._verbs)
+        return list(_BY_NAME)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        verb = self._verbs.get(cmd_name)
+        verb = _BY_NAME.get(cmd_name)
         return load(verb) if verb else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        if args and args[0] not in self._verbs and not args[0].startswith("-") and not ctx.resilient_parsing:
-            near = difflib.get_close_matches(args[0], self._verbs, n=2)
+        if args and args[0] not in _BY_NAME and not args[0].startswith("-") and not ctx.resilient_parsing:
+            near = difflib.get_close_matches(args[0], _BY_NAME, n=2)
             meant = f" Did you mean {' or '.join(near)}?" if near else " 'ffx --help' lists them."
             ctx.fail(f"There is no verb {args[0]!r}.{meant}")
         return super().resolve_command(ctx, args)

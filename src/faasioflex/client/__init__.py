@@ -1,0 +1,51 @@
+"""A typed client of the platform's API, blocking and asynchronous. It stands alone: of ours it imports the nouns only.
+
+>>> from faasioflex.client import Client
+>>> with Client("http://127.0.0.1:8080") as platform:
+...     print(platform.execute("hello", {"name": "Ada"}).result)
+"""
+
+from __future__ import annotations
+
+from faasioflex.client.asynchronous import AsyncClient
+from faasioflex.client.blocking import Client
+from faasioflex.client.errors import ApiError, Unreachable, Unreadable
+from faasioflex.client.models import (
+    Answer,
+    Event,
+    Function,
+    Health,
+    Invocation,
+    LogLine,
+    Metrics,
+    Page,
+    Revision,
+    Source,
+    Status,
+    Version,
+)
+from faasioflex.client.request import NO_RETRY, RetryPolicy
+from faasioflex.client.wire import Target
+
+__all__ = [
+    "Answer",
+    "ApiError",
+    "AsyncClient",
+    "Client",
+    "Event",
+    "Function",
+    "Health",
+    "Invocation",
+    "LogLine",
+    "Metrics",
+    "NO_RETRY",
+    "Page",
+    "RetryPolicy",
+    "Revision",
+    "Source",
+    "Status",
+    "Target",
+    "Unreachable",
+    "Unreadable",
+    "Version",
+]

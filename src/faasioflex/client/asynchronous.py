@@ -1,0 +1,277 @@
+"""The asynchronous client."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import IO, Any, Self, TypeVar
+
+import httpx
+
+from faasioflex.client import calls
+from faasioflex.client.errors import error_of
+from faasioflex.client.models import (
+    Answer,
+    Event,
+    Function,
+    Health,
+    Invocation,
+    LogLine,
+    Metrics,
+    Page,
+    Revision,
+    Version,
+)
+from faasioflex.client.request import Lines, Request, Response
+from faasioflex.client.wire import LineSplitter, Target, encoded, final, next_wait_s, plain
+from faasioflex.model.names import FunctionName
+
+T = TypeVar("T")
+Name = str | FunctionName
+
+
+class AsyncClient:
+    """Calls one platform; an asynchronous context manager that closes its connections. The same methods as :class:`Client`."""
+
+    def __init__(
+        self, target: str | Target, *, token: str | None = None, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        self.target = target if isinstance(target, Target) else Target(target, token)
+        self._http = httpx.AsyncClient(transport=transport, **self.target.settings())
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def register(
+        self, document: Mapping[str, Any], *, archive: IO[bytes] | None = None, wait_s: float | None = None
+    ) -> Function:
+        """Create a function from the resource of the API; ``archive`` is its code as tar.gz or zip.
+
+        Raises: FunctionExists, Invalid, BadArchive, PayloadTooLarge.
+        """
+        return await self._send(calls.register(document, archive, wait_s))
+
+    async def put(
+        self,
+        name: Name,
+        document: Mapping[str, Any],
+        *,
+        archive: IO[bytes] | None = None,
+        wait_s: float | None = None,
+        if_match: str | None = None,
+    ) -> Function:
+        """Replace what users set; fields left out get their defaults, the code stays unless given.
+
+        Raises: FunctionNotFound, Invalid, PreconditionFailed.
+        """
+        return await self._send(calls.put(self.target.name(name), document, archive, wait_s, if_match))
+
+    async def patch(
+        self,
+        name: Name,
+        document: Mapping[str, Any],
+        *,
+        archive: IO[bytes] | None = None,
+        wait_s: float | None = None,
+        if_match: str | None = None,
+    ) -> Function:
+        """Change the fields that are given (RFC 7396).
+
+        Raises: FunctionNotFound, Invalid, PreconditionFailed.
+        """
+        return await self._send(calls.patch(self.target.name(name), document, archive, wait_s, if_match))
+
+    async def delete(self, name: Name) -> None:
+        """Delete a function; returns when its instances are gone.
+
+        Raises: FunctionNotFound.
+        """
+        return await self._send(calls.delete(self.target.name(name)))
+
+    async def get(self, name: Name) -> Function:
+        """Raises: FunctionNotFound."""
+        return await self._send(calls.get(self.target.name(name)))
+
+    async def page(
+        self,
+        *,
+        namespace: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> Page:
+        """One page of functions, sorted by name; ``list`` goes through all of them."""
+        return await self._send(calls.page(namespace, labels or {}, limit, cursor))
+
+    async def revisions(self, name: Name) -> tuple[Revision, ...]:
+        """The revisions that are kept."""
+        return await self._send(calls.revisions(self.target.name(name)))
+
+    async def revision(self, name: Name, number: int) -> Revision:
+        """Raises: RevisionNotFound."""
+        return await self._send(calls.revision(self.target.name(name), number))
+
+    async def set_traffic(self, name: Name, shares: Mapping[int, int], *, wait_s: float | None = None) -> Function:
+        """Split calls: revision -> percent, sums to 100."""
+        return await self._send(calls.traffic(self.target.name(name), shares, wait_s))
+
+    async def rollback(self, name: Name, to: int | None = None, *, wait_s: float | None = None) -> Function:
+        """Send all calls to revision ``to``, by default the one before."""
+        return await self._send(calls.rollback(self.target.name(name), to, wait_s))
+
+    async def scale(self, name: Name, instances: int) -> Function:
+        """Run this many instances now; the autoscaler goes on from there."""
+        return await self._send(calls.scale(self.target.name(name), instances))
+
+    async def execute(
+        self, name: Name, payload: Any = None, *, timeout_s: float | None = None, **options: Any
+    ) -> Invocation:
+        """Call a function with a JSON payload and wait for its outcome; its own failure is an invocation with ``error``.
+
+        ``options`` are further fields of the request: revision, mode, idempotency_key, callback.
+        """
+        return await self._send(calls.execute(self.target.name(name), payload, options, timeout_s))
+
+    async def invocation(self, invocation_id: str, *, wait_s: float | None = None) -> Invocation:
+        """A call by its id, ended or not."""
+        return await self._send(calls.invocation(invocation_id, wait_s))
+
+    async def metrics(self, name: Name, *, window_s: float | None = None) -> Metrics:
+        """Rates, latencies and instances over the last ``window_s``."""
+        return await self._send(calls.metrics(self.target.name(name), window_s))
+
+    async def healthz(self) -> Health:
+        """Whether the API is alive."""
+        return await self._send(calls.health("/healthz"))
+
+    async def readyz(self) -> Health:
+        """Whether every part is connected; ``ok`` is False on a 503."""
+        return await self._send(calls.health("/readyz"))
+
+    async def version(self) -> Version:
+        """The platform's version."""
+        return await self._send(calls.version())
+
+    async def list(
+        self, *, namespace: str | None = None, labels: Mapping[str, str] | None = None
+    ) -> AsyncIterator[Function]:
+        """Every function, page by page."""
+        cursor: str | None = None
+        while True:
+            page = await self.page(namespace=namespace, labels=labels, cursor=cursor)
+            for function in page.items:
+                yield function
+            cursor = page.next
+            if cursor is None:
+                return
+
+    def logs(
+        self, name: Name, *, follow: bool = False, since: str | None = None, revision: int | None = None
+    ) -> AsyncIterator[LogLine]:
+        """What the function wrote; with ``follow`` it goes on until the iterator is closed or the connection breaks."""
+        request = calls.logs(self.target.name(name), build=False, follow=follow, since=since, revision=revision)
+        return self._lines(Lines(request, LogLine, follow))
+
+    def build_log(self, name: Name, *, follow: bool = False, revision: int | None = None) -> AsyncIterator[LogLine]:
+        """What its builds wrote."""
+        request = calls.logs(self.target.name(name), build=True, follow=follow, since=None, revision=revision)
+        return self._lines(Lines(request, LogLine, follow))
+
+    def events(self, *, follow: bool = False) -> AsyncIterator[Event]:
+        """Changes of functions, as CloudEvents."""
+        return self._lines(Lines(calls.events(follow), Event, follow))
+
+    async def call(
+        self,
+        name: Name,
+        path: str = "",
+        *,
+        method: str = "POST",
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        timeout_s: float | None = None,
+    ) -> Answer:
+        """Call a function on its direct path; every status is an answer, none an error."""
+        async with self.open(name, path, method=method, headers=headers, content=content, timeout_s=timeout_s) as (
+            answer,
+            chunks,
+        ):
+            return Answer(answer.status, answer.headers, b"".join([chunk async for chunk in chunks]))
+
+    @asynccontextmanager
+    async def open(
+        self,
+        name: Name,
+        path: str = "",
+        *,
+        method: str = "POST",
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        timeout_s: float | None = None,
+    ) -> AsyncIterator[tuple[Answer, AsyncIterator[bytes]]]:
+        """Like :meth:`call`, with the body as it comes: yields the answer (its body empty) and an iterator of chunks."""
+        request = calls.direct(
+            self.target.name(name), path, method=method, headers=headers or {}, content=content, timeout_s=timeout_s
+        )
+        async with self._opened(request) as response:
+            try:
+                yield Answer(response.status_code, plain(response.headers), b""), response.aiter_raw()
+            except httpx.TransportError as error:
+                raise self.target.explain(error) from error
+
+    async def _lines(self, lines: Lines[T]) -> AsyncIterator[T]:
+        async with self._opened(lines.request) as response:
+            if response.status_code >= 400:
+                raise error_of(response.status_code, plain(response.headers), await response.aread())
+            splitter = LineSplitter()
+            try:
+                async for chunk in response.aiter_bytes():
+                    for item in lines.items(splitter.feed(chunk)):
+                        yield item
+            except httpx.TransportError as error:
+                raise self.target.explain(error) from error
+            for item in lines.items(splitter.end()):
+                yield item
+
+    def _built(self, request: Request[Any]) -> httpx.Request:
+        return self._http.build_request(request.method, self.target.location(request.path), **encoded(request))
+
+    @asynccontextmanager
+    async def _opened(self, request: Request[Any]) -> AsyncIterator[httpx.Response]:
+        attempt = 1
+        while True:
+            try:
+                response = await self._http.send(self._built(request), stream=True)
+                break
+            except httpx.TransportError as error:
+                wait_s = next_wait_s(self.target, request, attempt, None, error)
+                if wait_s is None:
+                    raise self.target.explain(error) from error
+            await asyncio.sleep(wait_s)
+            attempt += 1
+        try:
+            yield response
+        finally:
+            await response.aclose()
+
+    async def _send(self, request: Request[T]) -> T:
+        attempt = 1
+        while True:
+            response, failure = None, None
+            try:
+                answer = await self._http.send(self._built(request))
+                response = Response(answer.status_code, plain(answer.headers), answer.content)
+            except httpx.TransportError as error:
+                failure = error
+            wait_s = next_wait_s(self.target, request, attempt, response, failure)
+            if wait_s is None:
+                return final(self.target, request, response, failure)
+            await asyncio.sleep(wait_s)
+            attempt += 1

@@ -1,0 +1,274 @@
+"""The blocking client."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import IO, Any, Self, TypeVar
+
+import httpx
+
+from faasioflex.client import calls
+from faasioflex.client.errors import error_of
+from faasioflex.client.models import (
+    Answer,
+    Event,
+    Function,
+    Health,
+    Invocation,
+    LogLine,
+    Metrics,
+    Page,
+    Revision,
+    Version,
+)
+from faasioflex.client.request import Lines, Request, Response
+from faasioflex.client.wire import LineSplitter, Target, encoded, final, next_wait_s, plain
+from faasioflex.model.names import FunctionName
+
+T = TypeVar("T")
+Name = str | FunctionName
+
+
+class Client:
+    """Calls one platform. Thread-safe; a context manager that closes its connections.
+
+    ``target`` is the platform's URL or a :class:`Target`. What fails raises an error of model.errors (ApiError for what the
+    platform answered, Unreachable where nobody answers).
+    """
+
+    def __init__(
+        self, target: str | Target, *, token: str | None = None, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        self.target = target if isinstance(target, Target) else Target(target, token)
+        self._http = httpx.Client(transport=transport, **self.target.settings())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._http.close()
+
+    def register(
+        self, document: Mapping[str, Any], *, archive: IO[bytes] | None = None, wait_s: float | None = None
+    ) -> Function:
+        """Create a function from the resource of the API; ``archive`` is its code as tar.gz or zip.
+
+        Raises: FunctionExists, Invalid, BadArchive, PayloadTooLarge.
+        """
+        return self._send(calls.register(document, archive, wait_s))
+
+    def put(
+        self,
+        name: Name,
+        document: Mapping[str, Any],
+        *,
+        archive: IO[bytes] | None = None,
+        wait_s: float | None = None,
+        if_match: str | None = None,
+    ) -> Function:
+        """Replace what users set; fields left out get their defaults, the code stays unless given.
+
+        Raises: FunctionNotFound, Invalid, PreconditionFailed.
+        """
+        return self._send(calls.put(self.target.name(name), document, archive, wait_s, if_match))
+
+    def patch(
+        self,
+        name: Name,
+        document: Mapping[str, Any],
+        *,
+        archive: IO[bytes] | None = None,
+        wait_s: float | None = None,
+        if_match: str | None = None,
+    ) -> Function:
+        """Change the fields that are given (RFC 7396).
+
+        Raises: FunctionNotFound, Invalid, PreconditionFailed.
+        """
+        return self._send(calls.patch(self.target.name(name), document, archive, wait_s, if_match))
+
+    def delete(self, name: Name) -> None:
+        """Delete a function; returns when its instances are gone.
+
+        Raises: FunctionNotFound.
+        """
+        return self._send(calls.delete(self.target.name(name)))
+
+    def get(self, name: Name) -> Function:
+        """Raises: FunctionNotFound."""
+        return self._send(calls.get(self.target.name(name)))
+
+    def page(
+        self,
+        *,
+        namespace: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> Page:
+        """One page of functions, sorted by name; ``list`` goes through all of them."""
+        return self._send(calls.page(namespace, labels or {}, limit, cursor))
+
+    def revisions(self, name: Name) -> tuple[Revision, ...]:
+        """The revisions that are kept."""
+        return self._send(calls.revisions(self.target.name(name)))
+
+    def revision(self, name: Name, number: int) -> Revision:
+        """Raises: RevisionNotFound."""
+        return self._send(calls.revision(self.target.name(name), number))
+
+    def set_traffic(self, name: Name, shares: Mapping[int, int], *, wait_s: float | None = None) -> Function:
+        """Split calls: revision -> percent, sums to 100."""
+        return self._send(calls.traffic(self.target.name(name), shares, wait_s))
+
+    def rollback(self, name: Name, to: int | None = None, *, wait_s: float | None = None) -> Function:
+        """Send all calls to revision ``to``, by default the one before."""
+        return self._send(calls.rollback(self.target.name(name), to, wait_s))
+
+    def scale(self, name: Name, instances: int) -> Function:
+        """Run this many instances now; the autoscaler goes on from there."""
+        return self._send(calls.scale(self.target.name(name), instances))
+
+    def execute(self, name: Name, payload: Any = None, *, timeout_s: float | None = None, **options: Any) -> Invocation:
+        """Call a function with a JSON payload and wait for its outcome; its own failure is an invocation with ``error``.
+
+        ``options`` are further fields of the request: revision, mode, idempotency_key, callback.
+        """
+        return self._send(calls.execute(self.target.name(name), payload, options, timeout_s))
+
+    def invocation(self, invocation_id: str, *, wait_s: float | None = None) -> Invocation:
+        """A call by its id, ended or not."""
+        return self._send(calls.invocation(invocation_id, wait_s))
+
+    def metrics(self, name: Name, *, window_s: float | None = None) -> Metrics:
+        """Rates, latencies and instances over the last ``window_s``."""
+        return self._send(calls.metrics(self.target.name(name), window_s))
+
+    def healthz(self) -> Health:
+        """Whether the API is alive."""
+        return self._send(calls.health("/healthz"))
+
+    def readyz(self) -> Health:
+        """Whether every part is connected; ``ok`` is False on a 503."""
+        return self._send(calls.health("/readyz"))
+
+    def version(self) -> Version:
+        """The platform's version."""
+        return self._send(calls.version())
+
+    def list(self, *, namespace: str | None = None, labels: Mapping[str, str] | None = None) -> Iterator[Function]:
+        """Every function, page by page."""
+        cursor: str | None = None
+        while True:
+            page = self.page(namespace=namespace, labels=labels, cursor=cursor)
+            yield from page.items
+            cursor = page.next
+            if cursor is None:
+                return
+
+    def logs(
+        self, name: Name, *, follow: bool = False, since: str | None = None, revision: int | None = None
+    ) -> Iterator[LogLine]:
+        """What the function wrote; with ``follow`` it goes on until the iterator is closed or the connection breaks."""
+        request = calls.logs(self.target.name(name), build=False, follow=follow, since=since, revision=revision)
+        return self._lines(Lines(request, LogLine, follow))
+
+    def build_log(self, name: Name, *, follow: bool = False, revision: int | None = None) -> Iterator[LogLine]:
+        """What its builds wrote."""
+        request = calls.logs(self.target.name(name), build=True, follow=follow, since=None, revision=revision)
+        return self._lines(Lines(request, LogLine, follow))
+
+    def events(self, *, follow: bool = False) -> Iterator[Event]:
+        """Changes of functions, as CloudEvents."""
+        return self._lines(Lines(calls.events(follow), Event, follow))
+
+    def call(
+        self,
+        name: Name,
+        path: str = "",
+        *,
+        method: str = "POST",
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        timeout_s: float | None = None,
+    ) -> Answer:
+        """Call a function on its direct path; every status is an answer, none an error."""
+        with self.open(name, path, method=method, headers=headers, content=content, timeout_s=timeout_s) as (
+            answer,
+            chunks,
+        ):
+            return Answer(answer.status, answer.headers, b"".join(chunks))
+
+    @contextmanager
+    def open(
+        self,
+        name: Name,
+        path: str = "",
+        *,
+        method: str = "POST",
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        timeout_s: float | None = None,
+    ) -> Iterator[tuple[Answer, Iterator[bytes]]]:
+        """Like :meth:`call`, with the body as it comes: yields the answer (its body empty) and an iterator of chunks."""
+        request = calls.direct(
+            self.target.name(name), path, method=method, headers=headers or {}, content=content, timeout_s=timeout_s
+        )
+        with self._opened(request) as response:
+            try:
+                yield Answer(response.status_code, plain(response.headers), b""), response.iter_raw()
+            except httpx.TransportError as error:
+                raise self.target.explain(error) from error
+
+    def _lines(self, lines: Lines[T]) -> Iterator[T]:
+        with self._opened(lines.request) as response:
+            if response.status_code >= 400:
+                raise error_of(response.status_code, plain(response.headers), response.read())
+            splitter = LineSplitter()
+            try:
+                for chunk in response.iter_bytes():
+                    yield from lines.items(splitter.feed(chunk))
+            except httpx.TransportError as error:
+                raise self.target.explain(error) from error
+            yield from lines.items(splitter.end())
+
+    def _built(self, request: Request[Any]) -> httpx.Request:
+        return self._http.build_request(request.method, self.target.location(request.path), **encoded(request))
+
+    @contextmanager
+    def _opened(self, request: Request[Any]) -> Iterator[httpx.Response]:
+        attempt = 1
+        while True:
+            try:
+                response = self._http.send(self._built(request), stream=True)
+                break
+            except httpx.TransportError as error:
+                wait_s = next_wait_s(self.target, request, attempt, None, error)
+                if wait_s is None:
+                    raise self.target.explain(error) from error
+            time.sleep(wait_s)
+            attempt += 1
+        try:
+            yield response
+        finally:
+            response.close()
+
+    def _send(self, request: Request[T]) -> T:
+        attempt = 1
+        while True:
+            response, failure = None, None
+            try:
+                answer = self._http.send(self._built(request))
+                response = Response(answer.status_code, plain(answer.headers), answer.content)
+            except httpx.TransportError as error:
+                failure = error
+            wait_s = next_wait_s(self.target, request, attempt, response, failure)
+            if wait_s is None:
+                return final(self.target, request, response, failure)
+            time.sleep(wait_s)
+            attempt += 1

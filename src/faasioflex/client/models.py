@@ -1,0 +1,189 @@
+"""What the platform answers, typed. ``raw`` is the whole document as it came, for fields that this client does not know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from faasioflex.model.function import Limits, Network, Scaling
+from faasioflex.model.names import FunctionName
+
+
+@dataclass(frozen=True)
+class Source:
+    """Code (``sha256``, ``size_bytes``) or an image (``image``, ``digest``)."""
+
+    sha256: str | None = None
+    size_bytes: int | None = None
+    image: str | None = None
+    digest: str | None = None
+
+
+@dataclass(frozen=True)
+class Latest:
+    """The newest revision of all, whatever became of it."""
+
+    revision: int
+    state: str
+    message: str | None = None
+
+
+@dataclass(frozen=True)
+class Status:
+    """``state`` is of what serves: building, starting, ready, idle, failed or deleting."""
+
+    state: str
+    revision: int | None = None
+    latest: Latest | None = None
+    traffic: dict[int, int] = field(default_factory=dict)
+    ready_instances: int = 0
+    url: str | None = None
+    message: str | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    build_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Function:
+    namespace: str
+    name: str
+    runtime: str
+    status: Status
+    handler: str | None = None
+    visibility: str = "private"
+    env: dict[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    scaling: Scaling = field(default_factory=Scaling)
+    network: Network = field(default_factory=Network)
+    labels: dict[str, str] = field(default_factory=dict)
+    description: str = ""
+    source: Source | None = None
+    etag: str | None = None  # of what users set; goes into If-Match
+    raw: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def function(self) -> FunctionName:
+        return FunctionName(self.namespace, self.name)
+
+
+@dataclass(frozen=True)
+class Revision:
+    revision: int
+    state: str
+    message: str | None = None
+    created_at: datetime | None = None
+    created_by: str | None = None
+    source: Source | None = None
+    traffic_percent: int = 0
+    raw: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of functions; ``next`` is the cursor of the following one, None at the end."""
+
+    items: tuple[Function, ...]
+    next: str | None = None
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """``stream`` is stdout, stderr or platform."""
+
+    message: str
+    time: datetime | None = None
+    revision: int | None = None
+    instance: str | None = None
+    stream: str = "stdout"
+    request_id: str | None = None
+    raw: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Latency:
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Over the window that was asked for; what cannot be measured is None."""
+
+    calls_per_s: float | None = None
+    error_rate: float | None = None
+    latency_ms: Latency | None = None
+    in_progress: float | None = None
+    instances: int | None = None
+    cpu: float | None = None
+    memory_bytes: float | None = None
+    cold_starts: float | None = None
+    raw: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class CallError:
+    code: str = "function-error"
+    message: str = ""
+    http_status: int | None = None
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """A call and its outcome. ``status``: queued, running, succeeded, failed, dead or cancelled."""
+
+    invocation_id: str
+    status: str
+    function: str | None = None
+    revision: int | None = None
+    result: Any = None
+    error: CallError | None = None
+    attempts: int = 1
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    duration_ms: float | None = None
+    raw: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def ended(self) -> bool:
+        return self.status not in ("queued", "running")
+
+
+@dataclass(frozen=True)
+class Event:
+    """A CloudEvent."""
+
+    id: str
+    type: str
+    source: str = ""
+    subject: str | None = None
+    time: datetime | None = None
+    data: Any = None
+    raw: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Health:
+    """``ok`` is the answer's status; ``raw`` says which part is not ready, and why."""
+
+    ok: bool
+    raw: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Version:
+    version: str
+    raw: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a function answered on the direct path, byte for byte. ``headers`` have lower-case names."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes = field(repr=False)
