@@ -1,0 +1,165 @@
+"""Every setting of a platform in one table: default, unit, and why that value. Flags win over the environment, that over the file.
+
+A setting ``port`` is ``--port`` where the command has that flag, ``FFX_PORT`` in the environment, ``port`` in the file of
+``--config`` (TOML, or YAML by its ending). The supervisor hands all of them to the parts through the environment.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from faasioflex.model.errors import FieldError, Invalid
+from faasioflex.platform.folder import DataFolder
+
+MIB = 1024 * 1024
+RuntimeName = Literal["sandbox", "docker", "process"]
+ENVIRONMENT_PREFIX = "FFX_"
+
+
+def _setting(default: Any, unit: str, reason: str) -> Any:
+    return field(default=default, metadata={"unit": unit, "reason": reason})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Resolved and checked; ``to_environment`` and ``load`` are each other's inverse."""
+
+    data: str = _setting("", "folder", "everything the platform keeps; empty: $XDG_DATA_HOME/faasioflex")
+    host: str = _setting("127.0.0.1", "address", "until identity exists every caller is the admin, so loopback only")
+    port: int = _setting(8080, "TCP port", "0 takes a free one and keeps it in the data folder")
+    runtime: str = _setting("sandbox", "driver", "bubblewrap needs neither root nor Docker")
+    tls: str | None = _setting(None, "self-signed", "a certificate of an authority of the platform's own")
+    tls_cert: str | None = _setting(None, "PEM file", "certificate chain; read again when the file is replaced")
+    tls_key: str | None = _setting(None, "PEM file", "its private key")
+    log_level: str = _setting("info", "level", "what our parts write; a call writes no line at info")
+    log_file_bytes: int = _setting(10 * MIB, "bytes", "a day of a busy platform; opens in any editor")
+    log_files: int = _setting(5, "files", "kept per part: with the size above at most 50 MiB each")
+    nats_sync_interval_s: float = _setting(
+        0.1, "seconds", "what a power cut may lose; 0 syncs every write and costs four fifths of the throughput"
+    )
+    nats_max_payload_bytes: int = _setting(16 * MIB, "bytes", "the biggest body on the bus (CONTRACT.md 5)")
+    nats_max_memory_bytes: int = _setting(64 * MIB, "bytes", "JetStream in memory: no bucket of ours is, so little")
+    nats_max_file_bytes: int = _setting(
+        16 * 1024 * MIB, "bytes", "JetStream on disk: buckets and streams reserve 2 GiB"
+    )
+    start_timeout_s: float = _setting(120.0, "seconds", "a big store takes nats-server a while after a crash")
+
+    @property
+    def folder(self) -> DataFolder:
+        return DataFolder.at(self.data or default_data())
+
+    @property
+    def secure(self) -> bool:
+        return self.tls is not None or self.tls_cert is not None
+
+    @classmethod
+    def load(
+        cls,
+        flags: Mapping[str, Any] | None = None,
+        environment: Mapping[str, str] | None = None,
+        file: Path | None = None,
+    ) -> Settings:
+        """Merge and check. None among ``flags`` means: not given. Raises Invalid naming each wrong setting."""
+        environment = os.environ if environment is None else environment
+        given: dict[str, Any] = dict(_read(file)) if file else {}
+        for item in dataclasses.fields(cls):
+            text = environment.get(ENVIRONMENT_PREFIX + item.name.upper())
+            if text is not None and text != "":
+                given[item.name] = text
+        given.update({name: value for name, value in (flags or {}).items() if value is not None})
+        problems: list[FieldError] = []
+        values: dict[str, Any] = {}
+        types = {item.name: str(item.type) for item in dataclasses.fields(cls)}
+        for name, value in given.items():
+            if name not in types:
+                problems.append(FieldError(f"/{name}", f"there is no such setting; there are {', '.join(types)}"))
+                continue
+            try:
+                values[name] = _convert(types[name], value)
+            except ValueError as error:
+                problems.append(FieldError(f"/{name}", str(error)))
+        settings = cls(**values)
+        problems += settings._problems()
+        if problems:
+            raise Invalid(
+                "The settings are wrong: " + "; ".join(f"{p.pointer[1:]}: {p.message}" for p in problems),
+                errors=tuple(problems),
+            )
+        return settings
+
+    def to_environment(self) -> dict[str, str]:
+        """As variables for a part: all that differ from the default, the data folder always."""
+        found = {
+            ENVIRONMENT_PREFIX + item.name.upper(): str(value)
+            for item in dataclasses.fields(self)
+            if (value := getattr(self, item.name)) != item.default
+        }
+        return found | {"FFX_DATA": str(self.folder.root)}
+
+    def _problems(self) -> list[FieldError]:
+        found = []
+        if not 0 <= self.port <= 65535:
+            found.append(FieldError("/port", "must be 0 to 65535"))
+        if self.runtime not in get_args(RuntimeName):
+            found.append(FieldError("/runtime", f"must be one of {', '.join(get_args(RuntimeName))}"))
+        if self.tls not in {None, "self-signed"}:
+            found.append(FieldError("/tls", "must be self-signed; files are named by tls_cert and tls_key"))
+        if (self.tls_cert is None) != (self.tls_key is None):
+            found.append(FieldError("/tls_cert", "a certificate needs its key and a key its certificate"))
+        if self.tls is not None and self.tls_cert is not None:
+            found.append(FieldError("/tls", "either self-signed or files, not both"))
+        if self.log_level not in {"debug", "info", "warning", "error"}:
+            found.append(FieldError("/log_level", "must be debug, info, warning or error"))
+        positive = ("log_file_bytes", "log_files", "nats_max_memory_bytes", "nats_max_file_bytes", "start_timeout_s")
+        found += [FieldError(f"/{name}", "must be above 0") for name in positive if getattr(self, name) <= 0]
+        if self.nats_sync_interval_s < 0:
+            found.append(FieldError("/nats_sync_interval_s", "must be 0 (every write) or more"))
+        if not MIB <= self.nats_max_payload_bytes <= 64 * MIB:
+            found.append(FieldError("/nats_max_payload_bytes", "must be 1 MiB to 64 MiB, which is NATS's own bound"))
+        return found
+
+
+def default_data() -> Path:
+    """``$XDG_DATA_HOME/faasioflex``, as the XDG base directory specification says: a relative value is ignored."""
+    configured = os.environ.get("XDG_DATA_HOME", "")
+    base = Path(configured) if configured.startswith("/") else Path("~/.local/share").expanduser()
+    return base / "faasioflex"
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Invalid(f"The settings file {file} cannot be read: {error}") from error
+    try:
+        if file.suffix in {".yaml", ".yml"}:
+            import yaml
+
+            found = yaml.safe_load(text) or {}
+        else:
+            found = tomllib.loads(text)
+    except Exception as error:
+        raise Invalid(f"The settings file {file} does not parse: {error}") from error
+    if not isinstance(found, dict):
+        raise Invalid(f"The settings file {file} must hold names and values.")
+    return {str(name).replace("-", "_"): value for name, value in found.items()}
+
+
+def _convert(kind: str, value: Any) -> Any:
+    """``value`` (a text of the environment, or a file's own type) as ``kind``. Raises ValueError with a sentence."""
+    if kind == "str | None":
+        return None if value is None else str(value)
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError(f"must be {'a text' if kind == 'str' else 'a number'}")
+    if kind == "str":
+        return str(value)
+    try:
+        return int(value) if kind == "int" else float(value)
+    except ValueError:
+        raise ValueError(f"must be {'a whole number' if kind == 'int' else 'a number'}, not {value!r}") from None

@@ -1,0 +1,115 @@
+"""What a killed platform left behind in its folder: processes and sockets. Called with the folder's lock held."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from faasioflex.model.errors import Unavailable
+from faasioflex.platform.folder import DataFolder
+from faasioflex.platform.supervisor.spawn import PART_VARIABLE, start_ticks
+
+GONE_WITHIN_S = 5.0
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """One process: ``started`` (clock ticks since boot) keeps a pid that was taken over by somebody else from harm."""
+
+    pid: int
+    started: int
+    command: str
+
+
+def find(folder: DataFolder) -> list[Leftover]:
+    """Processes of this installation, apart from this process and its ancestors.
+
+    Ours are those that the supervisor marked (FFX_DATA and FFX_PART in the environment), what they started (it inherits the
+    marks), and sandboxes, whose bubblewrap has the folder among its arguments. A shell that merely exports FFX_DATA, or an
+    editor that has a file of the folder open, is not ours.
+    """
+    spared = _ancestors()
+    marks = {f"FFX_DATA={folder.root}".encode()}
+    inside = f"{folder.root}/".encode()
+    found = []
+    for entry in os.scandir("/proc"):
+        if not entry.name.isdecimal() or int(entry.name) in spared:
+            continue
+        pid = int(entry.name)
+        started = start_ticks(pid)
+        arguments = _read(pid, "cmdline").split(b"\0")
+        if started is None or arguments == [b""]:
+            continue
+        environment = _read(pid, "environ").split(b"\0")
+        marked = not marks.isdisjoint(environment) and any(
+            e.startswith(f"{PART_VARIABLE}=".encode()) for e in environment
+        )
+        sandbox = os.path.basename(arguments[0]) == b"bwrap" and any(inside in a + b"/" for a in arguments[1:])
+        if marked or sandbox:
+            found.append(Leftover(pid, started, b" ".join(arguments).decode(errors="replace")[:120].strip()))
+    return found
+
+
+def end(left: list[Leftover]) -> None:
+    """SIGKILL each of them and wait until it is gone. Raises Unavailable naming one that stays."""
+    deadline = time.monotonic() + GONE_WITHIN_S
+    for process in left:
+        _kill(process)
+    for process in left:
+        while start_ticks(process.pid) == process.started:
+            if time.monotonic() > deadline:
+                raise Unavailable(
+                    f"Process {process.pid} of the platform before is still there and cannot be ended: {process.command}. "
+                    "End it as the user that started it, then start again."
+                )
+            time.sleep(0.01)
+
+
+def remove_sockets(folder: DataFolder) -> None:
+    """Sockets that nobody listens on any more, and what said that a platform runs."""
+    folder.platform_json.unlink(missing_ok=True)
+    for place in (folder.sockets, folder.instance_sockets):
+        if place.is_dir():
+            for path in place.iterdir():
+                if path.is_socket():
+                    path.unlink(missing_ok=True)
+
+
+def _kill(process: Leftover) -> None:
+    try:
+        handle = os.pidfd_open(process.pid)
+    except OSError:
+        return  # gone meanwhile
+    try:
+        if start_ticks(process.pid) == process.started:  # the handle is of this process: the pid cannot change under it
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    except PermissionError as error:
+        raise Unavailable(
+            f"Process {process.pid} of the platform before belongs to another user: {process.command}"
+        ) from error
+    finally:
+        os.close(handle)
+
+
+def _ancestors() -> set[int]:
+    found, pid = set(), os.getpid()
+    while pid > 0 and pid not in found:
+        found.add(pid)
+        try:
+            text = Path(f"/proc/{pid}/stat").read_text()
+        except OSError:
+            break
+        pid = int(text[text.rindex(")") + 2 :].split()[1])
+    return found
+
+
+def _read(pid: int, name: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/{name}").read_bytes()
+    except OSError:
+        return b""

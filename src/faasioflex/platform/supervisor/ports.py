@@ -1,0 +1,121 @@
+"""Which TCP ports an installation has, kept in its folder so that they stay the same from start to start."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import random
+import socket
+from pathlib import Path
+
+from faasioflex.model.errors import Conflict, NotSupportedYet, Unavailable
+from faasioflex.platform.folder import DataFolder
+
+# Below the range from which systems take ports for outgoing connections (Linux 32768, IANA 49152): a port of ours that is
+# free for a moment, because its server was just killed, is not taken by somebody's connection.
+RANGE = range(20_000, 32_000)
+TRIES = 200
+
+
+class PortInUse(Conflict):
+    """Somebody else listens there."""
+
+    code, title = "port-in-use", "The port is in use"
+
+
+def loopback(host: str) -> str:
+    """The address for ``host``. Raises NotSupportedYet where it is not loopback."""
+    name = "127.0.0.1" if host == "localhost" else host.strip("[]")
+    try:
+        allowed = ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        allowed = False
+    if not allowed:
+        raise NotSupportedYet(
+            f"The platform does not know who its callers are yet, so everyone who reaches it is its admin: it listens on "
+            f"loopback only, not on {host}. Use --host 127.0.0.1, and an SSH tunnel to reach it from another machine."
+        )
+    return name
+
+
+class GatewayPort:
+    """The gateway's port, reserved from ``reserve`` to ``close``: bound but not listening, so that it stays ours while Envoy restarts.
+
+    Envoy binds it beside us (SO_REUSEPORT, same user); a socket that does not listen gets no connections.
+    """
+
+    def __init__(self, folder: DataFolder) -> None:
+        self._kept = folder.root / "port"
+        self._socket: socket.socket | None = None
+
+    def reserve(self, host: str, port: int) -> int:
+        """The port that was reserved: ``port``, or where that is 0 the one of the start before if it is free, else a free one.
+
+        Raises PortInUse with what to do.
+        """
+        wanted = port or _kept_or_free(self._kept, host)
+        try:
+            self._socket = _bind(host, wanted)
+        except OSError as error:
+            raise PortInUse(_sentence(host, wanted, error)) from error
+        if not port:
+            _keep(self._kept, wanted)
+        return wanted
+
+    def close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+
+def nats_port(folder: DataFolder) -> int:
+    """A free loopback port for nats-server: that of the start before if it is free."""
+    kept = folder.run / "nats.port"
+    port = _kept_or_free(kept, "127.0.0.1")
+    _keep(kept, port)
+    return port
+
+
+def _kept_or_free(kept: Path, host: str) -> int:
+    before = kept.read_text().strip() if kept.is_file() else ""
+    candidates = [int(before)] if before.isdecimal() else []
+    candidates += random.sample(RANGE, TRIES)
+    for port in candidates:
+        try:
+            _bind(host, port).close()
+        except OSError:
+            continue
+        return port
+    raise Unavailable(f"No free port found on {host} among {TRIES} between {RANGE.start} and {RANGE.stop}.")
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """A socket bound there that lets Envoy bind too. Raises OSError where the port is taken or not to be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as alone:
+        alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        alone.bind((host, port))  # without SO_REUSEPORT: fails beside a listener that allows sharing
+    shared = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        shared.bind((host, port))
+    except OSError:
+        shared.close()
+        raise
+    return shared
+
+
+def _sentence(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EACCES:
+        return f"Port {port} needs root. Name one above 1023 with --port, or --port 0 for any free one."
+    if error.errno != errno.EADDRINUSE:
+        return f"Port {port} on {host} cannot be had: {error.strerror}. Name another address with --host."
+    return (
+        f"Port {port} on {host} is in use by another program. Name another one with --port, or --port 0 for any free one; "
+        "'ss -ltnp' shows who has it."
+    )
+
+
+def _keep(path: Path, port: int) -> None:
+    path.write_text(f"{port}\n")
