@@ -62,6 +62,16 @@ class MethodNotAllowed(FfxError):
     code, status, title = "method-not-allowed", 405, "Method not allowed"
 
 
+class RequestTimeout(FfxError):
+    """The client sends its request too slowly."""
+
+    code, status, title = "request-timeout", 408, "The request came too slowly"
+
+
+class UnsupportedMediaType(FfxError):
+    code, status, title = "unsupported-media-type", 415, "The Content-Type is not taken here"
+
+
 class Conflict(FfxError):
     """Somebody else wrote first (optimistic concurrency). Read again and repeat."""
 

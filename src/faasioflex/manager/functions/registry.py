@@ -1,0 +1,89 @@
+"""The buckets that the use cases work on, with watched copies for what would be a scan otherwise."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from faasioflex.bus import buckets
+from faasioflex.bus.mirror import Mirror
+from faasioflex.bus.port import Bucket, Bus, Entry, ObjectStore
+from faasioflex.model.errors import FunctionNotFound
+from faasioflex.model.function import FunctionRecord, RevisionRecord
+from faasioflex.model.names import FunctionName
+from faasioflex.model.status import FunctionStatus
+
+
+class Registry:
+    """``functions`` and ``statuses`` are mirrors, for lists and for waiting; single reads go to the leader.
+
+    ``problem`` is None once both have been read.
+    """
+
+    def __init__(self, bus: Bus) -> None:
+        self.records: Bucket[FunctionRecord] = bus.bucket(buckets.FUNCTIONS.name, FunctionRecord)
+        self.revisions: Bucket[RevisionRecord] = bus.bucket(buckets.REVISIONS.name, RevisionRecord)
+        self._status: Bucket[FunctionStatus] = bus.bucket(buckets.STATUS.name, FunctionStatus)
+        self.code: ObjectStore = bus.objects(buckets.CODE_OBJECTS)
+        self.functions = Mirror(self.records)
+        self.statuses = Mirror(self._status)
+        self._written = 0
+
+    async def start(self) -> None:
+        await asyncio.gather(self.functions.start(), self.statuses.start())
+
+    async def stop(self) -> None:
+        await asyncio.gather(self.functions.stop(), self.statuses.stop())
+
+    @property
+    def problem(self) -> str | None:
+        return self.functions.problem or self.statuses.problem
+
+    async def find(self, function: FunctionName) -> Entry[FunctionRecord]:
+        """The newest record, from the leader. Raises: FunctionNotFound, Unavailable."""
+        entry = await self.records.get(function.key)
+        if entry is None:
+            raise FunctionNotFound(f"There is no function {function}")
+        return entry
+
+    async def status(self, record: FunctionRecord) -> FunctionStatus | None:
+        """What the manager last said of exactly this registration; None where it has not said anything."""
+        entry = await self._status.get(record.function.key)
+        return entry.value if entry is not None and entry.value.function_uid == record.uid else None
+
+    def status_seen(self, record: FunctionRecord) -> FunctionStatus | None:
+        """The same from the mirror."""
+        entry = self.statuses.entries.get(record.function.key)
+        return entry.value if entry is not None and entry.value.function_uid == record.uid else None
+
+    async def commit(self, record: FunctionRecord, expected: int | None) -> Entry[FunctionRecord]:
+        """The one write of a change. Raises: Conflict where somebody else wrote first."""
+        key = record.function.key
+        if expected is None:
+            revision = await self.records.create(key, record)
+        else:
+            revision = await self.records.update(key, record, expected)
+        self._written = max(self._written, revision)
+        return Entry(key, record, revision)
+
+    async def caught_up(self, timeout_s: float = 2.0) -> None:
+        """Wait until the mirror shows what this process wrote (it is milliseconds behind); past ``timeout_s`` go on."""
+        await self.until(lambda: self.functions.revision >= self._written, timeout_s)
+
+    async def until(self, happened: Callable[[], bool], timeout_s: float) -> bool:
+        """Wait for something that the mirrors show. False where ``timeout_s`` passed first."""
+        if happened():
+            return True
+        seen: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def look(_: set[str]) -> None:
+            if not seen.done() and happened():
+                seen.set_result(None)
+
+        with ExitStack() as listening:
+            listening.callback(self.functions.listen(look))
+            listening.callback(self.statuses.listen(look))
+            await asyncio.wait({seen}, timeout=timeout_s)
+            seen.cancel()
+        return happened()

@@ -1,0 +1,71 @@
+"""Changes of a function: read, apply, write if nobody else wrote; again on the new state if somebody did."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from faasioflex.bus.port import Entry
+from faasioflex.manager.archive.canonical import Code
+from faasioflex.manager.functions.registry import Registry
+from faasioflex.manager.functions.revise import Step, Wanted, following
+from faasioflex.model.errors import Conflict
+from faasioflex.model.function import FunctionRecord
+from faasioflex.model.names import FunctionName
+
+ATTEMPTS = 8
+Guard = Callable[[FunctionRecord], None]  # raises PreconditionFailed where an If-Match does not hold
+
+
+async def change(
+    registry: Registry,
+    function: FunctionName,
+    next_step: Callable[[FunctionRecord], Awaitable[Step | None]],
+    guard: Guard | None = None,
+) -> Entry[FunctionRecord]:
+    """Write what ``next_step`` makes of the newest record; None from it changes nothing.
+
+    Raises: FunctionNotFound; Conflict (being deleted, or too many writers at once); what ``guard`` and ``next_step`` raise.
+    """
+    for _ in range(ATTEMPTS):
+        entry = await registry.find(function)
+        if guard is not None:
+            guard(entry.value)
+        if entry.value.deleting:
+            raise Conflict(f"{function} is being deleted")
+        step = await next_step(entry.value)
+        if step is None:
+            return entry
+        if step.revision is not None:
+            await registry.revisions.create(*step.revision)
+        try:
+            return await registry.commit(step.record, entry.revision)
+        except Conflict:
+            continue
+    raise Conflict(f"{function} is being changed by others all the time: repeat the request")
+
+
+async def update(
+    registry: Registry,
+    function: FunctionName,
+    apply: Callable[[FunctionRecord], Wanted],
+    code: Code | None,
+    *,
+    actor: str,
+    now: float,
+    guard: Guard | None = None,
+) -> Entry[FunctionRecord]:
+    """PUT and PATCH: ``apply`` gives what is wanted, from the record as it stands at each attempt.
+
+    ``code`` (which ``apply`` refers to) is stored before anything that names it. Raises as :func:`change`.
+    """
+    stored = False
+
+    async def next_step(record: FunctionRecord) -> Step | None:
+        nonlocal stored
+        wanted = apply(record)
+        if code is not None and not stored and wanted.source != record.source:
+            await registry.code.put(code.source.sha256, code.packed)
+            stored = True
+        return following(record, wanted, await registry.status(record), actor, now)
+
+    return await change(registry, function, next_step, guard)
