@@ -86,5 +86,10 @@ class DataFolder:
         return self.root / "cache"
 
     @property
+    def tls(self) -> Path:
+        """The platform's own authority and certificate, where TLS is self-signed."""
+        return self.root / "tls"
+
+    @property
     def log(self) -> Path:
         return self.root / "log"

@@ -19,6 +19,7 @@ from faasioflex.platform.folder import DataFolder
 
 MIB = 1024 * 1024
 RuntimeName = Literal["sandbox", "docker", "process"]
+_PATHS = frozenset({"data", "tls_cert", "tls_key"})
 ENVIRONMENT_PREFIX = "FFX_"
 
 
@@ -67,12 +68,12 @@ class Settings:
     ) -> Settings:
         """Merge and check. None among ``flags`` means: not given. Raises Invalid naming each wrong setting."""
         environment = os.environ if environment is None else environment
-        given: dict[str, Any] = dict(_read(file)) if file else {}
+        given: dict[str, Any] = _absolute(_read(file), file.absolute().parent) if file else {}
         for item in dataclasses.fields(cls):
             text = environment.get(ENVIRONMENT_PREFIX + item.name.upper())
             if text is not None and text != "":
-                given[item.name] = text
-        given.update({name: value for name, value in (flags or {}).items() if value is not None})
+                given.update(_absolute({item.name: text}, Path.cwd()))
+        given.update(_absolute({n: value for n, value in (flags or {}).items() if value is not None}, Path.cwd()))
         problems: list[FieldError] = []
         values: dict[str, Any] = {}
         types = {item.name: str(item.type) for item in dataclasses.fields(cls)}
@@ -149,6 +150,12 @@ def _read(file: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise Invalid(f"The settings file {file} must hold names and values.")
     return {str(name).replace("-", "_"): value for name, value in found.items()}
+
+
+def _absolute(given: dict[str, Any], base: Path) -> dict[str, Any]:
+    """Paths in a file are relative to the file, others to the working folder; a part may run in another one."""
+    paths = {n: str(base / Path(v).expanduser()) for n, v in given.items() if n in _PATHS and isinstance(v, str) and v}
+    return given | paths
 
 
 def _convert(kind: str, value: Any) -> Any:

@@ -1,0 +1,148 @@
+"""``--tls self-signed``: an authority of the platform's own, and a certificate for this machine signed by it.
+
+The authority is made once, so that clients which trust DIR/tls/ca.pem go on trusting; the certificate is short-lived and made
+anew in time. Runs as a process of its own (``python -m faasioflex.platform.certificate DIR HOST``): the supervisor stays small.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+import socket
+import sys
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from faasioflex.platform.folder import DataFolder
+from faasioflex.platform.private_file import make_private, write_private
+
+AUTHORITY_DAYS = 3650
+CERTIFICATE_DAYS = 90
+RENEW_BEFORE_DAYS = 30
+
+
+def ensure(folder: Path, host: str, now: dt.datetime) -> bool:
+    """See that ``folder`` has ca.pem, cert.pem (chain) and key.pem good for RENEW_BEFORE_DAYS more. True: made something new."""
+    make_private(folder)
+    names = _names(host)
+    if _good(folder, names, now):
+        return False
+    authority_key, authority = _authority(folder, now)
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = (
+        _builder("FaaSioFlex", authority.subject, key, now, CERTIFICATE_DAYS)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(_usage(signs=False), critical=True)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
+        .sign(authority_key, hashes.SHA256())
+    )
+    _write_key(folder / "key.pem", key)
+    write_private(folder / "cert.pem", _pem(certificate) + _pem(authority))
+    return True
+
+
+def _names(host: str) -> list[x509.GeneralName]:
+    addresses = dict.fromkeys(["127.0.0.1", "::1", host])
+    names: list[x509.GeneralName] = [x509.DNSName("localhost")]
+    names += [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
+    own = socket.gethostname()
+    if own and own.isascii() and own != "localhost":
+        names.append(x509.DNSName(own))
+    return names
+
+
+def _good(folder: Path, names: list[x509.GeneralName], now: dt.datetime) -> bool:
+    try:
+        certificate = x509.load_pem_x509_certificate((folder / "cert.pem").read_bytes())
+        authority = x509.load_pem_x509_certificate((folder / "ca.pem").read_bytes())
+        key = serialization.load_pem_private_key((folder / "key.pem").read_bytes(), None)
+        certificate.verify_directly_issued_by(authority)
+        has = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except Exception:
+        return False  # missing, half of it, or somebody else's: made anew
+    return (
+        certificate.not_valid_after_utc - now > dt.timedelta(days=RENEW_BEFORE_DAYS)
+        and certificate.public_key() == key.public_key()
+        and set(names) <= set(has)
+    )
+
+
+def _authority(folder: Path, now: dt.datetime) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+    try:
+        key = serialization.load_pem_private_key((folder / "ca.key").read_bytes(), None)
+        certificate = x509.load_pem_x509_certificate((folder / "ca.pem").read_bytes())
+    except (OSError, ValueError):
+        return _new_authority(folder, now)
+    lasts = certificate.not_valid_after_utc - now > dt.timedelta(days=CERTIFICATE_DAYS)
+    if isinstance(key, ec.EllipticCurvePrivateKey) and certificate.public_key() == key.public_key() and lasts:
+        return key, certificate
+    return _new_authority(folder, now)
+
+
+def _new_authority(folder: Path, now: dt.datetime) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "FaaSioFlex authority of one installation")])
+    certificate = (
+        _builder("FaaSioFlex authority of one installation", name, key, now, AUTHORITY_DAYS)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(signs=True), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    _write_key(folder / "ca.key", key)
+    write_private(folder / "ca.pem", _pem(certificate))
+    return key, certificate
+
+
+def _builder(
+    subject: str, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, now: dt.datetime, days: int
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]))
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(hours=1))  # clocks differ
+        .not_valid_after(now + dt.timedelta(days=days))
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    )
+
+
+def _usage(*, signs: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs,
+        key_cert_sign=signs,
+        crl_sign=signs,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
+    text = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    write_private(path, text.decode())
+
+
+def main(arguments: list[str]) -> None:
+    root, host = arguments
+    ensure(DataFolder.at(root).tls, host, dt.datetime.now(dt.UTC))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

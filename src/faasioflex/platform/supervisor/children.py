@@ -1,0 +1,121 @@
+"""The processes of an embedded platform: commands, environments, how each shows that it serves, how long each may take to end."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+
+from faasioflex.gateway.envoy import bootstrap
+from faasioflex.gateway.envoy.settings import EnvoySettings
+from faasioflex.platform import binaries
+from faasioflex.platform.folder import DataFolder
+from faasioflex.platform.settings import Settings
+from faasioflex.platform.supervisor import nats
+from faasioflex.platform.supervisor.announcement import gateway_url
+from faasioflex.platform.supervisor.child import ChildSpec
+from faasioflex.platform.supervisor.probe import accepts, request
+from faasioflex.platform.supervisor.spawn import PART_VARIABLE
+from faasioflex.platform.supervisor.tls import CertificateFiles
+
+# An end takes at most 3 s of draining and the sum of the slowest of each group, which is below the contract's 15 s:
+# envoy, then control and invoker, then the launcher with its sandboxes, then nats-server.
+STOP_S = {"envoy": 1.0, "invoker": 3.0, "control": 3.0, "launcher": 4.0, "nats": 3.0}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """In the order of starting."""
+
+    store: ChildSpec
+    parts: tuple[ChildSpec, ...]
+    gateway: ChildSpec
+
+    @property
+    def all(self) -> tuple[ChildSpec, ...]:
+        return (self.store, *self.parts, self.gateway)
+
+
+def plan(settings: Settings, host: str, port: int, certificate: CertificateFiles | None, run: nats.NatsRun) -> Plan:
+    """Everything that ``ffx up`` starts. The gateway comes last: once its port is bound, the platform is there."""
+    folder = settings.folder
+    python = (sys.executable, "-P")  # -P: never import from the working folder
+    ours = _environment(settings, gateway_url(host, port, secure=certificate is not None))
+
+    def part(name: str, command: tuple[str, ...], ready: Callable[[], Awaitable[bool]]) -> ChildSpec:
+        return ChildSpec(name, lambda: list(command), ours | {PART_VARIABLE: name}, ready, STOP_S[name])
+
+    launcher = (
+        *python,
+        "-m",
+        "faasioflex.runtime.launcher",
+        "--socket",
+        str(folder.launcher_socket),
+        "--mode",
+        settings.runtime,
+    )
+    served = (*python, "-m", "faasioflex.platform.parts")
+    return Plan(
+        store=ChildSpec(
+            "nats",
+            partial(nats.write, folder, settings, run),
+            _bare(folder) | {PART_VARIABLE: "nats"},
+            partial(nats.serves, run),
+            STOP_S["nats"],
+        ),
+        parts=(
+            part("launcher", launcher, partial(accepts, folder.launcher_socket)),
+            part("control", (*served, "control"), partial(_answers, folder)),
+            part("invoker", (*served, "invoker"), partial(accepts, folder.invoker_socket)),
+        ),
+        gateway=ChildSpec(
+            "envoy",
+            partial(_envoy_command, _envoy(settings, host, port, certificate)),
+            _bare(folder) | {PART_VARIABLE: "envoy"},
+            partial(_live, folder),
+            STOP_S["envoy"],
+        ),
+    )
+
+
+def _envoy(settings: Settings, host: str, port: int, certificate: CertificateFiles | None) -> EnvoySettings:
+    folder = settings.folder
+    return EnvoySettings(
+        folder=folder.envoy,
+        ads_socket=folder.ads_socket,
+        api_socket=folder.api_socket,
+        invoker_socket=folder.invoker_socket,
+        admin_socket=folder.envoy_admin_socket,
+        host=host,
+        port=port,
+        tls_cert=certificate.chain if certificate else None,
+        tls_key=certificate.key if certificate else None,
+    )
+
+
+def _envoy_command(envoy: EnvoySettings) -> list[str]:
+    return bootstrap.command(envoy, binaries.envoy())
+
+
+def _environment(settings: Settings, url: str) -> dict[str, str]:
+    """Ours: what the user has (proxies, package indexes, PATH for the tools of builds), and the settings."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("FFX_", "PYTHON"))}
+    return kept | settings.to_environment() | {"FFX_GATEWAY_URL": url, "PYTHONUNBUFFERED": "1"}
+
+
+def _bare(folder: DataFolder) -> dict[str, str]:
+    """Of a server that needs nothing from the user."""
+    return {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TZ": "UTC", "FFX_DATA": str(folder.root)}
+
+
+async def _answers(folder: DataFolder) -> bool:
+    answer = await request(folder.api_socket, "/healthz")
+    return answer is not None and answer.status == 200
+
+
+async def _live(folder: DataFolder) -> bool:
+    """Envoy has its configuration and its workers listen."""
+    answer = await request(folder.envoy_admin_socket, "/ready")
+    return answer is not None and answer.status == 200
