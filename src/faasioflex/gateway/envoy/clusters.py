@@ -1,0 +1,146 @@
+"""Where requests go: the two fixed clusters of the bootstrap and one cluster per live revision.
+
+A revision's cluster is never changed once it was pushed, because a changed cluster warms again: it holds nothing that a user
+can set. Instances come and go by endpoint discovery.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from faasioflex.gateway.envoy.proto import Json, address, seconds, typed
+from faasioflex.gateway.envoy.settings import EnvoySettings
+from faasioflex.gateway.port import TableFunction, TableRevision
+
+API = "ffx-api"
+INVOKER = "ffx-invoker"
+ADS = "ffx-ads"
+FUNCTION_PREFIX = "f/"
+BUFFER_BYTES = 256 * 1024
+NO_LIMIT = 1 << 20
+
+
+def cluster_name(function: TableFunction, revision: TableRevision) -> str:
+    """``f/ns/name/revision``."""
+    return f"{FUNCTION_PREFIX}{function.function}/{revision.number}"
+
+
+def parse_cluster_name(name: str) -> tuple[str, str, int] | None:
+    """Namespace, name, revision; None for a cluster that is no function's."""
+    if not name.startswith(FUNCTION_PREFIX):
+        return None
+    _, namespace, function, revision = name.split("/")
+    return namespace, function, int(revision)
+
+
+def fixed_clusters(settings: EnvoySettings) -> list[Json]:
+    """API, invoker and control plane, each behind a unix socket that may be away for a while."""
+    return [
+        _fixed(API, settings.api_socket, settings),
+        _fixed(INVOKER, settings.invoker_socket, settings),
+        _control_plane(settings.ads_socket),
+    ]
+
+
+def function_cluster(name: str, upstream_idle_s: float) -> Json:
+    return {
+        "name": name,
+        "type": "EDS",
+        "eds_cluster_config": {"eds_config": {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "1s"}},
+        "lb_policy": "LEAST_REQUEST",
+        "outlier_detection": _outlier_detection(),
+        **_common(upstream_idle_s),
+    }
+
+
+def load_assignment(name: str, addresses: tuple[str, ...], invoker_socket: Path) -> Json:
+    """Instances at priority 0, the invoker at priority 1 of the same cluster.
+
+    Over-provisioning is off the scale, so that one healthy instance of many keeps all of the traffic away from priority 1;
+    only a cluster without any, or the second try of a call, reaches the invoker.
+    """
+    return {
+        "cluster_name": name,
+        "endpoints": [
+            {"priority": 0, "lb_endpoints": [_endpoint(each) for each in addresses]},
+            {"priority": 1, "lb_endpoints": [_endpoint(f"unix:{invoker_socket}")]},
+        ],
+        "policy": {"overprovisioning_factor": 100_000},
+    }
+
+
+def _endpoint(text: str) -> Json:
+    return {"endpoint": {"address": address(text)}}
+
+
+def _fixed(name: str, socket: Path, settings: EnvoySettings) -> Json:
+    return {
+        "name": name,
+        "type": "STATIC",
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [_endpoint(f"unix:{socket}")]}]},
+        **_common(settings.upstream_idle_s),
+    }
+
+
+def _common(upstream_idle_s: float) -> Json:
+    return {
+        "connect_timeout": "1s",
+        "per_connection_buffer_limit_bytes": BUFFER_BYTES,
+        # Concurrency is the runtimes' business (429 with x-ffx-overflow): Envoy's limits count per cluster, not per host.
+        "circuit_breakers": {
+            "thresholds": [
+                {
+                    "priority": priority,
+                    "max_connections": NO_LIMIT,
+                    "max_pending_requests": NO_LIMIT,
+                    "max_requests": NO_LIMIT,
+                    "max_retries": NO_LIMIT,
+                }
+                for priority in ("DEFAULT", "HIGH")
+            ]
+        },
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed(
+                "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+                common_http_protocol_options={"idle_timeout": seconds(upstream_idle_s)},
+                explicit_http_config={"http_protocol_options": {}},
+            )
+        },
+    }
+
+
+def _outlier_detection() -> Json:
+    """Only what Envoy itself saw fail (connections) ejects an instance; whatever a function answers never does.
+
+    The default panic threshold stays: were both the instances and the invoker ejected, all are tried again.
+    """
+    return {
+        "split_external_local_origin_errors": True,
+        "consecutive_local_origin_failure": 2,
+        "enforcing_consecutive_local_origin_failure": 100,
+        "enforcing_local_origin_success_rate": 0,
+        "enforcing_consecutive_5xx": 0,
+        "enforcing_consecutive_gateway_failure": 0,
+        "enforcing_success_rate": 0,
+        "interval": "1s",
+        "base_ejection_time": "2s",
+        "max_ejection_time": "5s",
+        "max_ejection_percent": 100,
+    }
+
+
+def _control_plane(socket: Path) -> Json:
+    return {
+        "name": ADS,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": {"cluster_name": ADS, "endpoints": [{"lb_endpoints": [_endpoint(f"unix:{socket}")]}]},
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed(
+                "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+                explicit_http_config={
+                    "http2_protocol_options": {"connection_keepalive": {"interval": "5s", "timeout": "3s"}}
+                },
+            )
+        },
+    }
