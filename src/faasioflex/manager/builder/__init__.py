@@ -1,0 +1,1 @@
+"""From stored code to folders that instances run from."""

@@ -1,0 +1,315 @@
+"""What takes time: building a revision, starting an instance until it is ready, draining one. Tasks of their own.
+
+Each ends by changing the function's state and asking for another look; none decides anything beyond its own step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+import structlog
+
+from faasioflex.bus.port import Bus
+from faasioflex.bus.relay import publish_event
+from faasioflex.manager.backoff import crash_backoff_s
+from faasioflex.manager.builder.port import Builder
+from faasioflex.manager.journal import Journal
+from faasioflex.manager.members import Members
+from faasioflex.manager.plan import START_ATTEMPTS
+from faasioflex.manager.state import FunctionState, RevisionState, TrackedInstance
+from faasioflex.model.errors import BuildFailed, FfxError, StartFailed, Unavailable
+from faasioflex.model.function import RevisionRecord
+from faasioflex.model.instance import InstanceEnded, InstanceSpec
+from faasioflex.model.messages import WakeReply
+from faasioflex.runtime.port import RuntimeDriver
+
+log = structlog.get_logger(__name__)
+START_TIMEOUT_S = 60.0
+AWAY_RETRY_S = 0.25  # the launcher is being restarted
+STABLE_S = 10.0  # an instance that lived that long did not crash at its start
+GATEWAY_WORKERS_S = 1.0  # Envoy acknowledges before its workers have the new endpoints
+
+
+class Touch(Protocol):
+    def touch(self, key: str) -> None: ...
+    def touch_later(self, key: str, delay_s: float) -> None: ...
+
+
+class Lifecycle:
+    """Runs steps. ``attach`` gives it the reconciler (each knows the other)."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        driver: RuntimeDriver,
+        builder: Builder,
+        members: Members,
+        journal: Journal,
+        *,
+        platform_url: str | None,
+        clock: Callable[[], float],
+    ) -> None:
+        self._bus = bus
+        self._driver = driver
+        self._builder = builder
+        self._members = members
+        self._journal = journal
+        self._platform_url = platform_url
+        self._clock = clock
+        self._reconciler: Touch | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def attach(self, reconciler: Touch) -> None:
+        self._reconciler = reconciler
+
+    async def stop(self) -> None:
+        """Let go of everything; instances stay (the next manager finds them)."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # --- build
+
+    def build(self, state: FunctionState, revision: RevisionState, record: RevisionRecord) -> None:
+        """Take the finished build where there is one (an earlier manager's, another revision's), else build."""
+        built = self._builder.find(record)
+        if built is not None:
+            revision.build, revision.built = "done", built
+            self._touch(state.name.key)
+            return
+        revision.build = "running"
+        self._spawn(self._build(state, revision, record))
+
+    async def _build(self, state: FunctionState, revision: RevisionState, record: RevisionRecord) -> None:
+        key = state.name.key
+        began = time.monotonic()
+        try:
+            built = await self._builder.build(record, self._journal.build_writer(record))
+        except BuildFailed as error:
+            await self._journal.flush()
+            revision.build, revision.failed, revision.message = "failed", True, error.message
+            self._fail_waiters(state, record.number, error)
+        except FfxError as error:
+            log.warning("build postponed", function=key, revision=record.number, reason=error.message)
+            revision.build, revision.message = "none", error.message
+            self._later(key, 1.0)
+            return
+        else:
+            revision.build, revision.built, revision.message = "done", built, None
+            revision.build_s = round(time.monotonic() - began, 3)
+        self._touch(key)
+
+    # --- start
+
+    def begin(self, state: FunctionState, revision: RevisionState, record: RevisionRecord) -> TrackedInstance:
+        """Start one instance; it is counted from now on."""
+        one = TrackedInstance(f"i-{secrets.token_hex(8)}", revision.number, self._clock())
+        state.instances[one.id] = one
+        self._spawn(self._start(state, revision, record, one))
+        return one
+
+    async def _start(
+        self, state: FunctionState, revision: RevisionState, record: RevisionRecord, one: TrackedInstance
+    ) -> None:
+        built = revision.built
+        if built is None:
+            state.instances.pop(one.id, None)
+            revision.build = "none"
+            self._touch(state.name.key)
+            return
+        spec = InstanceSpec(
+            id=one.id,
+            function=state.name,
+            function_uid=state.record.uid,
+            revision=record.number,
+            runtime=record.runtime,
+            handler=record.handler,
+            env=record.env,
+            limits=record.limits,
+            network=record.network,
+            code=built,
+            platform_url=self._platform_url,
+            wake=revision.woken_at is not None,
+        )
+        try:
+            one.instance = await self._driver.start(spec)
+        except Unavailable as error:
+            state.instances.pop(one.id, None)
+            log.info("start postponed", function=state.name.key, reason=error.message)
+            self._later(state.name.key, AWAY_RETRY_S)
+            return
+        except FfxError as error:
+            self.ended(
+                state,
+                InstanceEnded(
+                    one.id, state.name, state.record.uid, record.number, "exit", error.message, was_ready=False
+                ),
+            )
+            return
+        if one.ready_at is not None:  # the driver's event was faster than its answer
+            self.ready(state, one.id)
+        else:
+            self._spawn(self._watch_start(state, one))
+
+    async def _watch_start(self, state: FunctionState, one: TrackedInstance) -> None:
+        await asyncio.sleep(START_TIMEOUT_S)
+        if state.instances.get(one.id) is one and one.ready_at is None and not one.leaving:
+            detail = f"not ready within {START_TIMEOUT_S:.0f} s: see what it does at import or start-up"
+            self.ended(
+                state,
+                InstanceEnded(one.id, state.name, state.record.uid, one.revision, "exit", detail, was_ready=False),
+            )
+            await self._stop_for_good(one.id, 0.0)
+
+    def ready(self, state: FunctionState, instance: str) -> None:
+        """The driver says that it serves: answer who waits, then have the routes written."""
+        one = state.instances.get(instance)
+        if one is None:
+            return
+        now = self._clock()
+        one.ready_at = one.ready_at or now
+        if one.instance is None:
+            return
+        revision = state.revisions.get(one.revision)
+        if revision is not None:
+            revision.first_ready_at = revision.first_ready_at or now
+            revision.message = None
+        for waiter in state.waiters.pop(one.revision, set()):
+            if not waiter.done():
+                waiter.set_result(
+                    WakeReply(instance=one.id, address=one.instance.address, took_s=round(now - one.started_at, 4))
+                )
+        self._journal.note(state, one, f"ready after {(now - one.started_at) * 1000:.0f} ms")
+        self._spawn(publish_event(self._bus, "instance", "started", state.name, _facts(one)))
+        self._touch(state.name.key)
+
+    def ended(self, state: FunctionState, event: InstanceEnded) -> None:
+        """An instance is gone, whoever wanted it."""
+        one = state.instances.pop(event.id, None)
+        if one is None:
+            return
+        now = self._clock()
+        wanted_gone = one.leaving or event.reason in ("stopped", "retired")
+        self._journal.note(state, one, event.detail)
+        verb = "stopped" if wanted_gone else "crashed"
+        self._spawn(
+            publish_event(
+                self._bus, "instance", verb, state.name, _facts(one) | {"reason": event.reason, "detail": event.detail}
+            )
+        )
+        revision = state.revisions.get(one.revision)
+        if revision is not None and not wanted_gone:
+            self._crashed(state, revision, one, event, now)
+        self._touch(state.name.key)
+
+    def _crashed(
+        self, state: FunctionState, revision: RevisionState, one: TrackedInstance, event: InstanceEnded, now: float
+    ) -> None:
+        stable = event.was_ready and one.ready_at is not None and now - one.ready_at >= STABLE_S
+        revision.attempts = 0 if stable else revision.attempts + 1
+        tail = "\n".join(event.last_lines[-10:])
+        words = event.detail + (f"; its last log lines:\n{tail}" if tail else "; it wrote no log")
+        if event.reason == "lost":
+            revision.attempts = 0  # the launcher died, not the function
+            return
+        if revision.first_ready_at is None:
+            revision.message = f"it does not start: {words}"
+            if revision.attempts >= START_ATTEMPTS:
+                revision.failed = True
+                self._fail_waiters(state, revision.number, StartFailed(revision.message))
+                return
+        elif not event.was_ready or revision.attempts > 1:
+            revision.message = f"it ended {revision.attempts} times in a row: {words}"
+            self._fail_waiters(state, revision.number, StartFailed(revision.message))
+        delay_s = crash_backoff_s(revision.attempts)
+        revision.retry_at = now + delay_s if delay_s else None
+
+    def _fail_waiters(self, state: FunctionState, number: int, error: FfxError) -> None:
+        for waiter in state.waiters.pop(number, set()):
+            if not waiter.done():
+                waiter.set_result(WakeReply(code=error.code, message=error.message, status=error.status))
+
+    # --- end
+
+    def drain(self, state: FunctionState, one: TrackedInstance) -> None:
+        """Out of the routes, acknowledged by all, a moment for what is under way, then SIGTERM and its own time.
+
+        Called after the routes are written that say where calls go instead.
+        """
+        one.leaving = True
+        if one.ready_at is None:
+            one.draining = True  # it never was in the routes and never comes in
+        self._spawn(self._drain(state, one))
+
+    async def _drain(self, state: FunctionState, one: TrackedInstance) -> None:
+        grace_s = self._grace_s(state, one.revision)
+        if not one.draining:
+            await self._members.applied(state.route_revision)
+            one.draining = True
+            self._touch(state.name.key)
+            while state.drained_at(one.id) is None:
+                await state.route_written.wait()
+            await self._members.applied(state.route_revision)
+            await asyncio.sleep(GATEWAY_WORKERS_S)
+        await self._stop_for_good(one.id, grace_s)
+        self.ended(
+            state,
+            InstanceEnded(one.id, state.name, state.record.uid, one.revision, "stopped", "stopped", was_ready=True),
+        )
+
+    async def _stop_for_good(self, instance: str, grace_s: float) -> None:
+        while True:
+            try:
+                await self._driver.stop(instance, grace_s)
+            except Unavailable:
+                await asyncio.sleep(AWAY_RETRY_S)
+            else:
+                return
+
+    @staticmethod
+    def _grace_s(state: FunctionState, number: int) -> float:
+        if state.route is not None and number in state.route.revisions:
+            return state.route.revisions[number].limits.timeout_s
+        return 30.0
+
+    def abandon(self, state: FunctionState) -> None:
+        """The function is no more (or another has its name): what still runs of it is ended at once."""
+        for one in list(state.instances.values()):
+            one.leaving = True
+            self._spawn(self._stop_for_good(one.id, 0.0))
+        state.instances.clear()
+
+    def end_orphan(self, instance: str) -> None:
+        self._spawn(self._stop_for_good(instance, 0.0))
+
+    def _touch(self, key: str) -> None:
+        if self._reconciler is not None:
+            self._reconciler.touch(key)
+
+    def _later(self, key: str, delay_s: float) -> None:
+        if self._reconciler is not None:
+            self._reconciler.touch_later(key, delay_s)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(_logged(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _logged(work: Coroutine[Any, Any, None]) -> None:
+    """A step's own failure must not be silent: the next look repeats what is needed, people see why."""
+    try:
+        await work
+    except Unavailable as error:
+        log.info("step postponed", reason=error.message)
+    except Exception:
+        log.exception("step failed")
+
+
+def _facts(one: TrackedInstance) -> dict[str, str | int | float | None]:
+    return {"instance": one.id, "revision": one.revision}

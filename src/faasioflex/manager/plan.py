@@ -1,0 +1,146 @@
+"""Desired against observed: what to do for one function, as a pure function of what is known now.
+
+The reconciler calls :func:`plan` after every change and does what it says; nothing here remembers anything, so a manager that
+was killed goes on where it was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from faasioflex.model.function import Scaling
+
+BuildState = Literal["none", "running", "done", "failed"]
+START_ATTEMPTS = 2  # of a revision that was never ready, before it is called failed
+
+
+@dataclass(frozen=True)
+class RevisionView:
+    """``wake_until``: a call woke it, it is kept at least until then (None: no floor)."""
+
+    number: int
+    build: BuildState
+    was_ready: bool
+    failed: bool = False
+    retry_at: float | None = None  # crashed lately: no start before that
+    wake_until: float | None = None
+    wanted: int | None = None  # by the autoscaler; None where it has not decided yet
+    checked_until: float | None = None  # deployed without traffic: kept warm until then
+
+
+@dataclass(frozen=True)
+class InstanceView:
+    """``ready`` and not draining takes calls; ``draining`` is on its way out and counts for nothing."""
+
+    id: str
+    revision: int
+    ready: bool
+    draining: bool
+    started_at: float
+
+
+@dataclass(frozen=True)
+class FunctionView:
+    """Everything :func:`plan` looks at. ``traffic``: number -> percent in force; ``now`` in seconds since the epoch."""
+
+    deleting: bool
+    scaling: Scaling
+    traffic: dict[int, int]
+    revisions: tuple[RevisionView, ...]
+    instances: tuple[InstanceView, ...]
+    now: float
+
+
+@dataclass(frozen=True)
+class Build:
+    revision: int
+
+
+@dataclass(frozen=True)
+class Start:
+    revision: int
+
+
+@dataclass(frozen=True)
+class Drain:
+    """Take it out of the routes, wait for everybody's word, then stop it."""
+
+    instance: str
+
+
+@dataclass(frozen=True)
+class Remove:
+    """Nothing of a deleted function runs any more: forget its records."""
+
+
+@dataclass(frozen=True)
+class LookAgain:
+    """Nothing else is to be done before ``at`` (seconds since the epoch)."""
+
+    at: float
+
+
+Step = Build | Start | Drain | Remove | LookAgain
+
+
+def plan(view: FunctionView) -> list[Step]:
+    """Steps in the order in which they are to begin.
+
+    Properties that hold for any view (tests/unit/manager): never more starts than ``max_instances`` per revision; a revision
+    that serves is not drained below its floor; a draining instance is never planned again; doing the steps and planning anew
+    yields none of them twice.
+    """
+    steps: list[Step] = []
+    wake_ups: list[float] = []
+    live = [instance for instance in view.instances if not instance.draining]
+    known = {revision.number: revision for revision in view.revisions}
+    for revision in sorted(view.revisions, key=lambda item: item.number, reverse=True):
+        mine = [instance for instance in live if instance.revision == revision.number]
+        wanted = wanted_instances(view, revision, live)
+        if wanted > 0 and revision.build == "none":
+            steps.append(Build(revision.number))
+        if wanted > len(mine) and revision.build == "done":
+            if revision.retry_at is not None and revision.retry_at > view.now:
+                wake_ups.append(revision.retry_at)
+            else:
+                steps.extend(Start(revision.number) for _ in range(wanted - len(mine)))
+        if wanted < len(mine):
+            steps.extend(Drain(instance.id) for instance in _first_to_go(mine)[: len(mine) - wanted])
+        wake_ups.extend(
+            moment
+            for moment in (revision.wake_until, revision.checked_until)
+            if moment is not None and moment > view.now
+        )
+    steps.extend(Drain(instance.id) for instance in live if instance.revision not in known)
+    if view.deleting and not view.instances:
+        steps.append(Remove())
+    if wake_ups:
+        steps.append(LookAgain(min(wake_ups)))
+    return steps
+
+
+def wanted_instances(view: FunctionView, revision: RevisionView, live: list[InstanceView]) -> int:
+    """How many live instances the revision should have now, 0 to ``max_instances``."""
+    if view.deleting or revision.failed or revision.build == "failed":
+        return 0
+    if not revision.was_ready:
+        return 1  # build it, start it, look whether it is healthy
+    floor = 0
+    if revision.wake_until is not None and revision.wake_until > view.now:
+        floor = 1
+    if revision.checked_until is not None and revision.checked_until > view.now:
+        floor = 1
+    if view.traffic.get(revision.number, 0) > 0:
+        wanted = revision.wanted
+        if wanted is None:
+            # Fresh in the traffic: as many as it replaces had, until the autoscaler has seen it.
+            others = sum(1 for instance in live if instance.ready and instance.revision != revision.number)
+            wanted = max(1, others)
+        floor = max(floor, wanted, view.scaling.min_instances)
+    return min(floor, max(1, view.scaling.max_instances))
+
+
+def _first_to_go(instances: list[InstanceView]) -> list[InstanceView]:
+    """Those that do not serve yet, then the youngest: the oldest has proved itself."""
+    return sorted(instances, key=lambda instance: (instance.ready, -instance.started_at, instance.id))

@@ -1,0 +1,300 @@
+"""The loop: look at a function, plan, do, write what is new. Level-triggered, one look at a time per function."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import structlog
+
+from faasioflex.bus.buckets import FUNCTIONS, REVISIONS, ROUTES, SCALE, STATUS
+from faasioflex.bus.mirror import Mirror
+from faasioflex.bus.port import Bus
+from faasioflex.manager.lifecycle import Lifecycle
+from faasioflex.manager.members import Members
+from faasioflex.manager.plan import (
+    Build,
+    Drain,
+    FunctionView,
+    InstanceView,
+    LookAgain,
+    Remove,
+    RevisionView,
+    Start,
+    Step,
+    plan,
+)
+from faasioflex.manager.report import function_route, function_status
+from faasioflex.manager.state import FunctionState, RevisionState
+from faasioflex.model.errors import Conflict, FfxError, Unavailable
+from faasioflex.model.function import FunctionRecord, RevisionRecord
+from faasioflex.model.names import FunctionName
+from faasioflex.model.route import FunctionRoute
+from faasioflex.model.status import DesiredScale, FunctionStatus, traffic
+
+log = structlog.get_logger(__name__)
+WORKERS = 8
+RETRY_S = 0.5  # after a look that failed because a part is away
+APPLIED_WAIT_S = 2.0  # status says «ready» only when calls go there, but does not wait for ever to say it
+FOREVER_S = 3600.0
+
+
+class Reconciler:
+    """Owns every :class:`FunctionState`; ``touch(key)`` asks for a look.
+
+    ``functions``, ``revisions``, ``scale`` are mirrors that are started here; ``status`` and ``routes`` are written here and
+    nowhere else.
+    """
+
+    def __init__(
+        self, bus: Bus, lifecycle: Lifecycle, members: Members, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._bus = bus
+        self._lifecycle = lifecycle
+        self._members = members
+        self._clock = clock
+        self.states: dict[str, FunctionState] = {}
+        self._functions: Mirror[FunctionRecord] = Mirror(bus.bucket(FUNCTIONS.name, FunctionRecord))
+        self._revisions: Mirror[RevisionRecord] = Mirror(bus.bucket(REVISIONS.name, RevisionRecord))
+        self._scale: Mirror[DesiredScale] = Mirror(bus.bucket(SCALE.name, DesiredScale))
+        self._status = bus.bucket(STATUS.name, FunctionStatus)
+        self._routes = bus.bucket(ROUTES.name, FunctionRoute)
+        self._queue: asyncio.Queue[str] = asyncio.Queue()
+        self._queued: set[str] = set()
+        self._busy: set[str] = set()
+        self._again: set[str] = set()
+        self._workers: list[asyncio.Task[None]] = []
+        self._known_status: dict[str, FunctionStatus] = {}
+
+    async def start(self) -> None:
+        """Read everything; the caller adopts running instances and then calls :meth:`run`."""
+        for mirror in (self._functions, self._revisions, self._scale):
+            await mirror.start()
+        self._known_status = {entry.key: entry.value for entry in await self._status.list()}
+        for key, entry in self._functions.entries.items():
+            self._state(key, entry.value, entry.revision)
+
+    def run(self) -> None:
+        self._functions.listen(self._touch_all)
+        self._scale.listen(self._touch_all)
+        self._workers = [asyncio.create_task(self._work()) for _ in range(WORKERS)]
+        self._touch_all(set(self._functions.entries) | set(self._known_status))
+
+    async def stop(self) -> None:
+        for worker in self._workers:
+            worker.cancel()
+        await asyncio.gather(*self._workers, return_exceptions=True)
+        for state in self.states.values():
+            if state.timer:
+                state.timer.cancel()
+        for mirror in (self._functions, self._revisions, self._scale):
+            await mirror.stop()
+
+    def touch(self, key: str) -> None:
+        """Ask for a look at this function, soon and once, however often it is asked."""
+        if key in self._busy:
+            self._again.add(key)
+        elif key not in self._queued:
+            self._queued.add(key)
+            self._queue.put_nowait(key)
+
+    def touch_later(self, key: str, delay_s: float) -> None:
+        state = self.states.get(key)
+        if state is None:
+            asyncio.get_running_loop().call_later(delay_s, self.touch, key)
+            return
+        loop = asyncio.get_running_loop()
+        if state.timer and not state.timer.cancelled() and state.timer.when() > loop.time():
+            if state.timer.when() <= loop.time() + delay_s:
+                return  # an earlier look is ordered; it orders the next
+            state.timer.cancel()
+        state.timer = loop.call_later(max(delay_s, 0.0), self.touch, key)
+
+    def record(self, key: str) -> FunctionRecord | None:
+        entry = self._functions.entries.get(key)
+        return entry.value if entry else None
+
+    async def revision_record(self, state: FunctionState, number: int) -> RevisionRecord | None:
+        """From the mirror, or from the leader where the mirror is a moment behind."""
+        key = state.record.revisions.get(number)
+        if key is None:
+            return None
+        entry = self._revisions.entries.get(key) or await self._bus.bucket(REVISIONS.name, RevisionRecord).get(key)
+        return entry.value if entry else None
+
+    def _touch_all(self, keys: set[str]) -> None:
+        for key in keys:
+            self.touch(key)
+
+    async def _work(self) -> None:
+        while True:
+            key = await self._queue.get()
+            self._queued.discard(key)
+            self._busy.add(key)
+            try:
+                await self._look(key)
+            except (Unavailable, Conflict) as error:
+                log.info("look postponed", function=key, reason=error.message)
+                self.touch_later(key, RETRY_S)
+            except Exception:
+                log.exception("look failed", function=key)
+                self.touch_later(key, 5.0)
+            finally:
+                self._busy.discard(key)
+                if key in self._again:
+                    self._again.discard(key)
+                    self.touch(key)
+
+    async def _look(self, key: str) -> None:
+        entry = self._functions.entries.get(key)
+        if entry is None:
+            await self._forget(key)
+            return
+        state = self._state(key, entry.value, entry.revision)
+        steps = plan(self._view(key, state))
+        for step in steps:
+            if not isinstance(step, Drain):
+                await self._do(key, state, step)
+        await self._write(key, state)
+        for step in steps:
+            if isinstance(step, Drain) and step.instance in state.instances:
+                self._lifecycle.drain(state, state.instances[step.instance])
+
+    def _state(self, key: str, record: FunctionRecord, revision: int) -> FunctionState:
+        state = self.states.get(key)
+        if state is None or state.record.uid != record.uid:
+            if state is not None:
+                self._lifecycle.abandon(state)
+            state = FunctionState(FunctionName.from_key(key), record, revision)
+            status = self._known_status.get(key)
+            if status is not None and status.function_uid == record.uid:
+                state.status = status
+            self.states[key] = state
+        state.record, state.record_revision = record, revision
+        for number in record.revisions:
+            if number not in state.revisions:
+                state.revisions[number] = self._remembered(state, number)
+        for number in set(state.revisions) - set(record.revisions):
+            del state.revisions[number]
+        return state
+
+    @staticmethod
+    def _remembered(state: FunctionState, number: int) -> RevisionState:
+        made = RevisionState(number)
+        status = state.status.revisions.get(number) if state.status else None
+        if status is not None:
+            made.first_ready_at, made.build_s = status.first_ready_at, status.build_s
+            made.failed = status.state == "failed"
+            made.message = status.message if made.failed else None
+        return made
+
+    def _view(self, key: str, state: FunctionState) -> FunctionView:
+        now = self._clock()
+        scale_entry = self._scale.entries.get(key)
+        scale = scale_entry.value if scale_entry and scale_entry.value.function_uid == state.record.uid else None
+        revisions = []
+        for number, revision in state.revisions.items():
+            revisions.append(
+                RevisionView(
+                    number=number,
+                    build=revision.build,
+                    was_ready=revision.first_ready_at is not None,
+                    failed=revision.failed,
+                    retry_at=revision.retry_at,
+                    wake_until=wake_floor(state.record, revision, scale, now),
+                    wanted=scale.instances.get(number) if scale else None,
+                    checked_until=checked_until(state.record, revision),
+                )
+            )
+        instances = tuple(
+            InstanceView(one.id, one.revision, one.ready_at is not None, one.leaving, one.started_at)
+            for one in state.instances.values()
+        )
+        shares = traffic(state.record, function_status(state))
+        return FunctionView(state.record.deleting, state.record.spec.scaling, shares, tuple(revisions), instances, now)
+
+    async def _do(self, key: str, state: FunctionState, step: Step) -> None:
+        match step:
+            case Build(revision=number):
+                record = await self.revision_record(state, number)
+                if record is not None:
+                    self._lifecycle.build(state, state.revisions[number], record)
+            case Start(revision=number):
+                record = await self.revision_record(state, number)
+                if record is not None:
+                    self._lifecycle.begin(state, state.revisions[number], record)
+            case Remove():
+                await self._remove(key, state)
+            case LookAgain(at=at):
+                self.touch_later(key, at - self._clock() + 0.01)
+
+    async def _write(self, key: str, state: FunctionState) -> None:
+        """Routes first, then, once calls go there, the status that says so."""
+        if self._functions.entries.get(key) is None and state.record.deleting:
+            return  # just removed
+        records: dict[int, RevisionRecord] = {}
+        for number in state.revisions:
+            record = await self.revision_record(state, number)
+            if record is not None:
+                records[number] = record
+        status = function_status(state)
+        route = function_route(state, status, records)
+        if route != state.route:
+            state.route_revision = await self._routes.put(key, route)
+            state.route = route
+            written, state.route_written = state.route_written, asyncio.Event()
+            written.set()
+        if state.status is None or status.revisions != state.status.revisions:
+            if status.change in ("deployed", "scaled"):
+                try:
+                    await asyncio.wait_for(self._members.applied(state.route_revision), APPLIED_WAIT_S)
+                except TimeoutError:
+                    log.warning("routes are not in force yet", function=key, waited_s=APPLIED_WAIT_S)
+            await self._status.put(key, status)
+            state.status = status
+
+    async def _remove(self, key: str, state: FunctionState) -> None:
+        """Records of a deleted function; its own record last, so that a crash on the way repeats this."""
+        await self._routes.delete(key)
+        await self._status.delete(key)
+        await self._bus.bucket(SCALE.name, DesiredScale).delete(key)
+        for revision_key in state.record.revisions.values():
+            await self._bus.bucket(REVISIONS.name, RevisionRecord).delete(revision_key)
+        await self._bus.bucket(FUNCTIONS.name, FunctionRecord).delete(key, state.record_revision)
+        log.info("function removed", function=key)
+
+    async def _forget(self, key: str) -> None:
+        state = self.states.pop(key, None)
+        if state is not None:
+            if state.timer:
+                state.timer.cancel()
+            self._lifecycle.abandon(state)
+        if self._known_status.pop(key, None) is not None:
+            try:
+                await self._status.delete(key)
+                await self._routes.delete(key)
+            except FfxError:
+                self._known_status[key] = FunctionStatus("")
+                raise
+
+
+def wake_floor(record: FunctionRecord, revision: RevisionState, scale: DesiredScale | None, now: float) -> float | None:
+    """Until when a woken revision keeps one instance: ``idle_s`` long, and until the autoscaler has decided after the wake.
+
+    A scale request after the wake ends it: who says «to zero» means it.
+    """
+    if revision.woken_at is None:
+        return None
+    if record.scale is not None and record.scale.at > revision.woken_at:
+        return None
+    if scale is None or scale.decided_at < revision.woken_at:
+        return now + FOREVER_S
+    return revision.woken_at + record.spec.scaling.idle_s
+
+
+def checked_until(record: FunctionRecord, revision: RevisionState) -> float | None:
+    """A revision that was deployed without traffic stays warm for ``idle_s`` after its check, for the traffic change."""
+    if revision.first_ready_at is None or revision.number in record.rollouts:
+        return None
+    return revision.first_ready_at + record.spec.scaling.idle_s

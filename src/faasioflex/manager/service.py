@@ -1,0 +1,69 @@
+"""The function manager: desired (registry) against observed (driver), for ever."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from faasioflex.bus.port import Bus
+from faasioflex.manager.builder.port import Builder
+from faasioflex.manager.collect import Collector
+from faasioflex.manager.journal import Journal
+from faasioflex.manager.lifecycle import Lifecycle
+from faasioflex.manager.members import Members
+from faasioflex.manager.observer import Observer
+from faasioflex.manager.reconciler import Reconciler
+from faasioflex.manager.wake import WakeDesk
+from faasioflex.runtime.port import RuntimeDriver
+
+EMBEDDED_MEMBERS = ("gateway.local", "invoker.local")
+
+
+class FunctionManager:
+    """``members``: whose acknowledgement a drain waits for. ``platform_url``: ``FFX_URL`` of instances."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        driver: RuntimeDriver,
+        builder: Builder,
+        *,
+        members: tuple[str, ...] = EMBEDDED_MEMBERS,
+        platform_url: str | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._driver = driver
+        self._journal = Journal(bus, clock)
+        self._members = Members(bus, members)
+        self._lifecycle = Lifecycle(
+            bus, driver, builder, self._members, self._journal, platform_url=platform_url, clock=clock
+        )
+        self._reconciler = Reconciler(bus, self._lifecycle, self._members, clock)
+        self._lifecycle.attach(self._reconciler)
+        self._observer = Observer(driver, self._reconciler, self._lifecycle, self._journal, clock)
+        self._wake = WakeDesk(bus, self._reconciler, self._observer, clock)
+        self._collector = Collector(bus, builder, clock)
+        self._running = False
+
+    @property
+    def problem(self) -> str | None:
+        """None while it is ready, else why not."""
+        return self._observer.away if self._running else "starting"
+
+    async def start(self) -> None:
+        """Read the registry, adopt running instances, then reconcile. Waits for the driver."""
+        await self._journal.start()
+        await self._members.start()
+        await self._reconciler.start()
+        await self._observer.start()
+        self._reconciler.run()
+        await self._wake.start()
+        await self._collector.start()
+        self._running = True
+
+    async def stop(self) -> None:
+        """Let go; instances stay with the launcher and the next manager adopts them."""
+        self._running = False
+        for part in (self._collector, self._wake, self._observer, self._reconciler, self._lifecycle, self._members):
+            await part.stop()
+        await self._journal.stop()

@@ -1,0 +1,84 @@
+"""``ffx.wake``: a call waits for a revision that has no instance. The shortest way from there to a ready one."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from faasioflex.bus.codec import decode, encode
+from faasioflex.bus.port import Bus
+from faasioflex.manager.observer import Observer
+from faasioflex.manager.reconciler import Reconciler
+from faasioflex.manager.state import FunctionState
+from faasioflex.model.errors import FfxError, FunctionNotFound, RevisionNotFound, StartFailed, Unavailable
+from faasioflex.model.messages import WAKE_SUBJECT, WakeReply, WakeRequest
+from faasioflex.model.names import FunctionName
+
+LONGEST_S = 60.0
+HOPELESS_S = 2.0  # a crash loop that next tries later than this fails the call now
+
+
+class WakeDesk:
+    """Answers wake requests, each when there is something to say."""
+
+    def __init__(
+        self, bus: Bus, reconciler: Reconciler, observer: Observer, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._bus = bus
+        self._reconciler = reconciler
+        self._observer = observer
+        self._clock = clock
+        self._unsubscribe: Callable[[], Awaitable[None]] | None = None
+
+    async def start(self) -> None:
+        self._unsubscribe = await self._bus.subscribe(WAKE_SUBJECT, self._on_wake, queue="manager")
+
+    async def stop(self) -> None:
+        if self._unsubscribe:
+            await self._unsubscribe()
+
+    async def _on_wake(self, _subject: str, data: bytes) -> bytes:
+        request = decode(WakeRequest, data)
+        try:
+            reply = await self.wake(request)
+        except FfxError as error:
+            reply = WakeReply(code=error.code, message=error.message, status=error.status)
+        return encode(reply)
+
+    async def wake(self, request: WakeRequest) -> WakeReply:
+        """Raises: FunctionNotFound, RevisionNotFound, StartFailed, Unavailable."""
+        name = FunctionName(request.namespace, request.name)
+        state = self._reconciler.states.get(name.key)
+        if state is None or state.record.deleting:
+            raise FunctionNotFound(f"there is no function {name}; see `ffx list`")
+        revision = state.revisions.get(request.revision)
+        if revision is None:
+            raise RevisionNotFound(f"{name} has no revision {request.revision}; see `ffx revisions {name}`")
+        if state.ready_of(request.revision):
+            # The caller could not reach what we believe is there: look before it is told again.
+            await self._observer.resync()
+        revision.woken_at = self._clock()
+        ready = state.ready_of(request.revision)
+        if ready:
+            one = ready[0]
+            return WakeReply(instance=one.id, address=one.instance.address if one.instance else None)
+        if revision.failed:
+            raise StartFailed(revision.message or f"revision {request.revision} of {name} failed")
+        if revision.retry_at is not None and revision.retry_at - self._clock() > HOPELESS_S:
+            raise StartFailed(
+                revision.message or "it keeps crashing",
+                retry_after_s=max(1, round(revision.retry_at - self._clock())),
+            )
+        return await self._wait(state, request.revision)
+
+    async def _wait(self, state: FunctionState, number: int) -> WakeReply:
+        waiter: asyncio.Future[WakeReply] = asyncio.get_running_loop().create_future()
+        state.waiters.setdefault(number, set()).add(waiter)
+        self._reconciler.touch(state.name.key)
+        try:
+            return await asyncio.wait_for(waiter, LONGEST_S)
+        except TimeoutError:
+            raise Unavailable(f"no instance of {state.name} became ready within {LONGEST_S:.0f} s") from None
+        finally:
+            state.waiters.get(number, set()).discard(waiter)
