@@ -1,0 +1,1 @@
+"""What ``ffx deploy`` does: the document, the sending, the waiting."""

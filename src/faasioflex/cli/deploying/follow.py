@@ -1,0 +1,88 @@
+"""Wait for a revision while its build log runs by."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from faasioflex.cli.logs import build_text
+from faasioflex.model.errors import FfxError
+
+if TYPE_CHECKING:
+    from faasioflex.client import Client, Function
+
+POLL_S = 0.15
+FINAL = ("ready", "idle", "failed")
+
+
+@dataclass
+class Outcome:
+    """``was_built``: it got past its build."""
+
+    function: Function
+    state: str
+    message: str | None
+    was_built: bool
+
+
+def follow(client: Client, function: Function, wait_s: float, say: Callable[[str], None]) -> Outcome | None:
+    """Until the newest revision of ``function`` is ready, idle or failed; None where ``wait_s`` were not enough.
+
+    Each line of its build log goes to ``say`` as it is written.
+    """
+    latest = function.status.latest
+    number = latest.revision if latest else 1
+    log = BuildLog(client, function, number, say)
+    deadline, was_built = time.monotonic() + wait_s, False
+    with log:
+        while time.monotonic() < deadline:
+            now = client.get(function.function).status
+            seen = now.latest
+            if seen is None or seen.revision != number:  # replaced by a newer one meanwhile
+                return Outcome(client.get(function.function), now.state, now.message, was_built=True)
+            was_built = was_built or seen.state == "starting"
+            if seen.state in FINAL:
+                return Outcome(
+                    client.get(function.function), seen.state, seen.message, was_built or seen.state != "failed"
+                )
+            time.sleep(POLL_S)
+    return None
+
+
+class BuildLog:
+    """Follows in a thread of its own; on leaving, what was written since is read and said as well."""
+
+    def __init__(self, client: Client, function: Function, revision: int, say: Callable[[str], None]) -> None:
+        self._client, self._name, self._revision, self._say = client, function.function, revision, say
+        self._said = 0
+        self._lock = threading.Lock()
+        self._over = False
+
+    def __enter__(self) -> None:
+        threading.Thread(target=self._follow, daemon=True).start()
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._over = True
+        try:
+            lines = list(self._client.build_log(self._name, revision=self._revision))
+        except FfxError as error:
+            print(f"the build log cannot be read: {error}", file=sys.stderr)
+            return
+        for line in lines[self._said :]:
+            self._say(build_text(line))
+
+    def _follow(self) -> None:
+        try:
+            for line in self._client.build_log(self._name, follow=True, revision=self._revision):
+                with self._lock:
+                    if self._over:
+                        return
+                    self._said += 1
+                    self._say(build_text(line))
+        except FfxError:
+            return  # the log is read once more at the end

@@ -1,0 +1,68 @@
+"""From a folder and flags to what is sent. Reads files, sends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from faasioflex.cli.manifest import guess_name, guess_runtime, merged, read_manifest
+from faasioflex.cli.packing.pack import Archive, pack
+from faasioflex.model.errors import BadRequest
+from faasioflex.model.names import ADMIN_NAMESPACE, FunctionName
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``whole``: the document says everything (it comes from function.yaml), so what it leaves out goes back to its default."""
+
+    function: FunctionName
+    document: dict[str, Any]
+    archive: Archive | None
+    whole: bool
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the flags say; ``changes`` are fields of the resource."""
+
+    name: str | None = None
+    image: str | None = None
+    no_traffic: bool = False
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+
+def plan(folder: Path | None, wishes: Wishes, default_namespace: str = ADMIN_NAMESPACE) -> Plan:
+    """``folder`` None with an image: there is no code to pack.
+
+    Raises: BadRequest, Invalid, BadArchive, PayloadTooLarge.
+    """
+    if folder is None and wishes.image is None:
+        folder = Path()
+    if folder is not None and not folder.is_dir():
+        raise BadRequest(f"{folder} is not a folder: 'ffx new {folder}' makes one with a function in it")
+    manifest = read_manifest(folder) if folder else None
+    document = merged(manifest or {}, wishes.changes)
+    if wishes.image is not None:
+        document |= {"source": {"image": wishes.image}, "runtime": "image"}
+    if wishes.no_traffic:
+        document["rollout"] = "none"
+    function = _name(wishes.name, document, folder, default_namespace)
+    document |= {"namespace": function.namespace, "name": function.name}
+    archive = None
+    if folder is not None and "source" not in document:
+        document.setdefault("runtime", None)
+        if document["runtime"] is None:
+            document["runtime"] = guess_runtime(folder)
+        archive = pack(folder)
+    return Plan(function, document, archive, whole=manifest is not None)
+
+
+def _name(said: str | None, document: Mapping[str, Any], folder: Path | None, default_namespace: str) -> FunctionName:
+    """Raises: BadRequest where nothing names the function, Invalid for what is no name."""
+    namespace = document.get("namespace") or default_namespace
+    name = said or document.get("name") or (guess_name(folder) if folder else None)
+    if name is None:
+        raise BadRequest("name the function: --name NAME")
+    return FunctionName.parse(str(name), str(namespace))

@@ -1,0 +1,44 @@
+"""``ffx events``."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from faasioflex.cli.connect import on_platform
+from faasioflex.cli.output import Output, OutputOption, printable, show_line
+
+if TYPE_CHECKING:
+    from faasioflex.client import Client, Event
+
+
+@on_platform
+def events(
+    client: Client,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what happens from now on.")] = False,
+    output: OutputOption = Output.table,
+) -> None:
+    """Show the changes of functions as they happen.
+
+    \b
+    Examples:
+      ffx events
+      ffx events -f -o json
+    """
+    for event in client.events(follow=follow):
+        show_line(output, event.raw, event_text(event))
+
+
+def event_text(event: Event) -> str:
+    """``2030-01-31 12:00:00 function.deployed acme/hello revision=3``."""
+    time = event.time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S") if event.time else "-"
+    details = ""
+    if isinstance(event.data, dict):
+        scalars = {key: value for key, value in event.data.items() if isinstance(value, str | int | float)}
+        details = " ".join(
+            f"{key}={value if not isinstance(value, str) else json.dumps(value)}" for key, value in scalars.items()
+        )
+    return printable(f"{time} {event.type.removeprefix('faasioflex.')} {event.subject or '-'} {details}".rstrip())

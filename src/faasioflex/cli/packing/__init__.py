@@ -1,0 +1,1 @@
+"""A folder as the archive that is sent to the platform."""
