@@ -1,0 +1,43 @@
+# FaaSioFlex: what people type. Linux, Python >= 3.11 and make; everything else goes into .venv and .tools.
+# PYTHON=/path/to/python names another Python, DATA=DIR another data folder for up and down.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev demo up down test check format clean
+ffx := .venv/bin/ffx
+python := .venv/bin/python
+data := $(if $(DATA),--data $(DATA))
+
+help: ## what there is
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+install: ## .venv with the command ffx, and what the embedded platform needs
+	@python=$$(tools/find_python.sh) && "$$python" tools/install
+
+install-dev:
+	@python=$$(tools/find_python.sh) && "$$python" tools/install --dev
+
+demo: install ## start a platform, deploy, call, roll out under load, scale to zero, stop: a tour with times
+	@$(python) -P tools/demo.py
+
+up: install ## the platform in the foreground, its data in ~/.local/share/faasioflex
+	@exec $(ffx) up $(data)
+
+down: install ## stop it
+	@$(ffx) down $(data)
+
+test: install-dev ## the whole test suite
+	@$(python) -m pytest $(PYTEST_ARGS)
+
+check: install-dev ## formatter, linter, types, import contracts
+	@.venv/bin/ruff format --check
+	@.venv/bin/ruff check
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+
+format: install-dev ## write files as the formatter wants them
+	@.venv/bin/ruff check --fix
+	@.venv/bin/ruff format
+
+clean: ## remove what was installed and built; data folders stay
+	rm -rf .venv .tools runtimes/*/_packages build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .schemathesis
+	find src tests tools runtimes -name __pycache__ -type d -prune -exec rm -rf {} +
