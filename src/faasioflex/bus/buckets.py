@@ -23,13 +23,17 @@ class BucketPlan:
 
 @dataclass(frozen=True)
 class StreamPlan:
-    """``max_per_subject`` None: bounded by age and bytes only. The oldest go first."""
+    """``max_per_subject`` None: bounded by age and bytes only. The oldest go first.
+
+    ``duplicates_s``: how long a message id is remembered; each costs the server memory of about 100 bytes for that time.
+    """
 
     name: str
     subjects: tuple[str, ...]
     max_age_s: float
     max_bytes: int
     max_per_subject: int | None = None
+    duplicates_s: float = 120.0
 
 
 FUNCTIONS = BucketPlan("ffx_functions", FunctionRecord, history=64)
@@ -43,7 +47,8 @@ BUCKETS = (FUNCTIONS, REVISIONS, STATUS, SCALE, ROUTES, INVOCATIONS)
 CODE_OBJECTS = "ffx_code"
 OBJECT_STORES = (CODE_OBJECTS,)
 
-EVENTS = StreamPlan("FFX_EVENTS", ("ffx.event.>",), 7 * 86_400, 256 * MIB)
+# Events are few and must not come twice, also when the relay was down for a while between publishing and remembering.
+EVENTS = StreamPlan("FFX_EVENTS", ("ffx.event.>",), 7 * 86_400, 256 * MIB, duplicates_s=3600.0)
 LOGS = StreamPlan("FFX_LOGS", ("ffx.log.>",), 3 * 86_400, 1024 * MIB, max_per_subject=20_000)
 BUILD_LOGS = StreamPlan("FFX_BUILD_LOGS", ("ffx.buildlog.>",), 30 * 86_400, 256 * MIB, max_per_subject=5_000)
 STREAMS = (EVENTS, LOGS, BUILD_LOGS)

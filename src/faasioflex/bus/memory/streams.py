@@ -9,8 +9,6 @@ from faasioflex.bus.buckets import StreamPlan
 from faasioflex.bus.port import StreamMessage
 from faasioflex.bus.subjects import matches
 
-DUPLICATES_S = 120.0
-
 
 class MemoryStream:
     def __init__(self, plan: StreamPlan, now: Callable[[], float]) -> None:
@@ -28,7 +26,7 @@ class MemoryStream:
         now = self._now()
         if message_id is not None:
             known = self._ids.get(message_id)
-            if known is not None and now - known[1] < DUPLICATES_S:
+            if known is not None and now - known[1] < self.plan.duplicates_s:
                 return known[0]
             self._ids[message_id] = (self._sequence + 1, now)
         self._sequence += 1

@@ -1,0 +1,111 @@
+"""JetStream's API over a connection that comes and goes: asking, storing, and what its errors mean."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import nats.errors
+
+from faasioflex.bus.nats.connection import Connection
+from faasioflex.bus.nats.link import Link, LinkLost
+from faasioflex.model.errors import Conflict, PayloadTooLarge, Unavailable
+
+PAUSE_S = 0.05
+API = "$JS.API."
+MESSAGE_NOT_FOUND = 10037
+CONSUMER_NOT_FOUND = 10014
+STREAM_NOT_FOUND = 10059
+WRONG_LAST_SEQUENCE = (10071, 10164)
+
+
+class ApiError(Exception):
+    """JetStream refused. ``code`` is like an HTTP status, ``number`` names the reason."""
+
+    def __init__(self, code: int, number: int, description: str) -> None:
+        super().__init__(f"{description} ({number})")
+        self.code, self.number, self.description = code, number, description
+
+
+class Away(Exception):
+    """This attempt failed because the server or its JetStream is not (yet) there: worth another one."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    sequence: int
+    duplicate: bool
+
+
+async def ask(link: Link, subject: str, data: bytes, timeout_s: float, headers: dict[str, str] | None = None) -> Any:
+    """One request on one link; the parsed answer. Raises Away, ApiError, TimeoutError, PayloadTooLarge."""
+    try:
+        message = await link.request(subject, data, timeout_s, headers)
+    except LinkLost as error:
+        raise Away(str(error)) from error
+    except nats.errors.NoRespondersError as error:
+        raise Away(f"no stream takes {subject}") from error
+    except nats.errors.MaxPayloadError as error:
+        raise PayloadTooLarge(f"{len(data)} bytes are more than one message may hold") from error
+    answer = json.loads(message.data)
+    found = answer.get("error")
+    if found is None:
+        return answer
+    refusal = ApiError(found.get("code", 500), found.get("err_code", 0), found.get("description", ""))
+    if refusal.code == 503:
+        raise Away(str(refusal))
+    raise refusal
+
+
+async def ask_api(link: Link, call: str, request: dict[str, Any] | None, timeout_s: float) -> Any:
+    """As :func:`ask`, for ``$JS.API.`` + ``call``."""
+    return await ask(link, API + call, b"" if request is None else json.dumps(request).encode(), timeout_s)
+
+
+class JetStream:
+    """Every method waits for the server up to the connection's timeout, then raises Unavailable."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    async def api(self, call: str, request: dict[str, Any] | None = None) -> Any:
+        """Ask until there is an answer: only for calls that may be repeated. Raises Unavailable, ApiError."""
+        return await self._until(API + call, b"" if request is None else json.dumps(request).encode(), None)
+
+    async def store(self, subject: str, data: bytes, headers: dict[str, str] | None = None) -> Stored:
+        """Publish and wait until it is stored.
+
+        Where the acknowledgement is lost with the connection, the same message is sent again on the next one. With a
+        ``Nats-Msg-Id`` the server then answers with the sequence of the first, also if it checks an expected sequence;
+        without one it may be stored twice. Raises Unavailable (it may have been stored), Conflict, PayloadTooLarge.
+        """
+        try:
+            answer = await self._until(subject, data, headers)
+        except ApiError as error:
+            raise_stored(subject, error)
+        return Stored(int(answer["seq"]), bool(answer.get("duplicate", False)))
+
+    async def _until(self, subject: str, data: bytes, headers: dict[str, str] | None) -> Any:
+        clock = asyncio.get_running_loop().time
+        deadline = self.connection.deadline()
+        reason = "no answer in time"
+        while True:
+            link = await self.connection.link(deadline)
+            try:
+                return await ask(link, subject, data, max(deadline - clock(), PAUSE_S), headers)
+            except Away as error:
+                reason = str(error)
+            except TimeoutError:
+                pass
+            if clock() + PAUSE_S >= deadline:
+                raise Unavailable(f"NATS does not answer: {reason}") from None
+            await asyncio.sleep(PAUSE_S)
+
+
+def raise_stored(subject: str, error: ApiError) -> NoReturn:
+    """Translate a refusal to store."""
+    if error.number in WRONG_LAST_SEQUENCE:
+        raise Conflict(f"{subject} was changed by somebody else: read it again ({error.description})") from error
+    raise Unavailable(f"NATS does not store {subject}: {error}") from error
