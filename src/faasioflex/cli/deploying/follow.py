@@ -84,5 +84,7 @@ class BuildLog:
                         return
                     self._said += 1
                     self._say(build_text(line))
-        except FfxError:
-            return  # the log is read once more at the end
+        except Exception as error:
+            if not isinstance(error, FfxError) and not self._over:
+                raise
+            # else: it broke, or was closed under us; the log is read once more at the end
