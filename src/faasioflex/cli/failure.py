@@ -20,7 +20,8 @@ HINTS = {
 def report(error: FfxError) -> None:
     """Write ``error`` to stderr: message, wrong fields, hint, ``code`` and the request id where there is one."""
     lines = [f"Error: {error.message}"]
-    lines += [f"  {field.pointer or '(whole document)'}: {field.message}" for field in error.errors]
+    unsaid = [field for field in error.errors if field.message not in error.message]
+    lines += [f"  {field.pointer or '(whole document)'}: {field.message}" for field in unsaid]
     if hint := HINTS.get(error.code):
         lines.append(f"Hint: {hint}")
     request_id = getattr(error, "request_id", None)

@@ -150,7 +150,7 @@ def tree() -> dict[str, type[FfxError]]:
     found: dict[str, type[FfxError]] = {}
     todo: list[type[FfxError]] = [FfxError]
     while todo:
-        kind = todo.pop()
+        kind = todo.pop(0)  # by generations: a class that joins two of the tree takes the place of neither
         found.setdefault(kind.code, kind)
         todo.extend(kind.__subclasses__())
     return found

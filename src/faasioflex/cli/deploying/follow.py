@@ -19,14 +19,17 @@ POLL_S = 0.15
 FINAL = ("ready", "idle", "failed")
 
 
-@dataclass
+@dataclass(frozen=True)
 class Outcome:
-    """``was_built``: it got past its build."""
+    """How the newest revision ended; ``function`` as it is then."""
 
     function: Function
     state: str
     message: str | None
-    was_built: bool
+
+    @property
+    def was_built(self) -> bool:
+        return self.function.status.build_s is not None
 
 
 def follow(client: Client, function: Function, wait_s: float, say: Callable[[str], None]) -> Outcome | None:
@@ -37,18 +40,15 @@ def follow(client: Client, function: Function, wait_s: float, say: Callable[[str
     latest = function.status.latest
     number = latest.revision if latest else 1
     log = BuildLog(client, function, number, say)
-    deadline, was_built = time.monotonic() + wait_s, False
+    deadline = time.monotonic() + wait_s
     with log:
         while time.monotonic() < deadline:
-            now = client.get(function.function).status
-            seen = now.latest
+            now = client.get(function.function)
+            seen = now.status.latest
             if seen is None or seen.revision != number:  # replaced by a newer one meanwhile
-                return Outcome(client.get(function.function), now.state, now.message, was_built=True)
-            was_built = was_built or seen.state == "starting"
+                return Outcome(now, now.status.state, now.status.message)
             if seen.state in FINAL:
-                return Outcome(
-                    client.get(function.function), seen.state, seen.message, was_built or seen.state != "failed"
-                )
+                return Outcome(now, seen.state, seen.message)
             time.sleep(POLL_S)
     return None
 
