@@ -1,0 +1,83 @@
+"""Calls over NATS: a request on ``ffx.call.<ns>.<name>`` is answered with an invocation."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from faasioflex.bus.codec import encode
+from faasioflex.bus.port import Bus
+from faasioflex.invoker.bounds import Bounds
+from faasioflex.invoker.invocations import Invocations
+from faasioflex.invoker.target import checked
+from faasioflex.model.errors import FfxError, PayloadTooLarge, TooManyCalls
+from faasioflex.model.invocation import CallError, Invocation
+from faasioflex.model.messages import CALL_SUBJECT
+
+log = structlog.get_logger(__name__)
+QUEUE_GROUP = "invokers"
+LONGEST_REPLY = 16 * 1024 * 1024 - 64 * 1024  # the server's max_payload less headers
+
+
+class BusCalls:
+    """One subscription for all functions; at most ``bounds.bus_calls`` at once, the rest are answered queue-full."""
+
+    def __init__(
+        self, bus: Bus, invocations: Invocations, bounds: Bounds, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._bus = bus
+        self._invocations = invocations
+        self._bounds = bounds
+        self._clock = clock
+        self._unsubscribe: Callable[[], Awaitable[None]] | None = None
+        self.in_flight = 0
+
+    async def start(self) -> None:
+        self._unsubscribe = await self._bus.subscribe(f"{CALL_SUBJECT}.*.*", self._answer, queue=QUEUE_GROUP)
+
+    async def stop(self) -> None:
+        """Take no more; those under way go on."""
+        unsubscribe, self._unsubscribe = self._unsubscribe, None
+        if unsubscribe is not None:
+            await unsubscribe()
+
+    async def _answer(self, subject: str, data: bytes) -> bytes:
+        namespace, _, name = subject.removeprefix(f"{CALL_SUBJECT}.").partition(".")
+        if self.in_flight >= self._bounds.bus_calls:
+            return self._refusal(namespace, name, TooManyCalls("Too many calls over NATS at once: call again later"))
+        self.in_flight += 1
+        try:
+            made = await self._invocations.run(checked(namespace, name), data or b"null")
+            reply = encode(made)
+            if len(reply) <= LONGEST_REPLY:
+                return reply
+            raise PayloadTooLarge(f"The result does not fit a message: call the function at /f/{namespace}/{name}")
+        except FfxError as error:
+            return self._refusal(namespace, name, error)
+        except Exception:
+            log.exception("a call over NATS failed inside the invoker", subject=subject)
+            return self._refusal(namespace, name, FfxError("Call again; the invoker's log has the cause"))
+        finally:
+            self.in_flight -= 1
+
+    def _refusal(self, namespace: str, name: str, error: FfxError) -> bytes:
+        """There are no status codes here: what would be a problem document is a failed invocation, which is not kept."""
+        now = self._clock()
+        return encode(
+            Invocation(
+                invocation_id=str(uuid.uuid4()),
+                function=f"{namespace}/{name}",
+                revision=None,
+                status="failed",
+                result=None,
+                error=CallError(error.code, error.message, error.status),
+                attempts=0,
+                created_at=now,
+                started_at=None,
+                finished_at=now,
+                duration_ms=None,
+            )
+        )

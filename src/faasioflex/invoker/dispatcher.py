@@ -1,0 +1,171 @@
+"""From a call to an answer: which revision, which instance, again where that is safe."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from functools import partial
+
+from faasioflex.invoker.admission import Admission
+from faasioflex.invoker.bounds import Bounds
+from faasioflex.invoker.call import Call
+from faasioflex.invoker.exchange import Exchange, Overflow, send
+from faasioflex.invoker.http1.connection import ConnectionEnded, NotSent
+from faasioflex.invoker.http1.dial import Busy, Refused
+from faasioflex.invoker.http1.head import BadMessage
+from faasioflex.invoker.http1.pool import Pool
+from faasioflex.invoker.lane import Lane, Rerouted, Ticket
+from faasioflex.invoker.lanes import Lanes
+from faasioflex.invoker.routes import Routes
+from faasioflex.invoker.split import choose
+from faasioflex.model.errors import (
+    FunctionError,
+    InstanceEnded,
+    RevisionNotFound,
+    StartFailed,
+    TooManyCalls,
+    Unavailable,
+)
+from faasioflex.model.function import Limits
+from faasioflex.model.names import FunctionName
+from faasioflex.model.route import FunctionRoute
+
+
+class Answer:
+    """An instance's answer whose body is still to be read. ``close`` gives the place free, at any time."""
+
+    def __init__(self, exchange: Exchange, revision: int, start_ms: float | None) -> None:
+        self.exchange = exchange
+        self.head = exchange.head
+        self.revision = revision
+        self.start_ms = start_ms  # how long the call waited for a start
+
+    async def chunk(self) -> bytes:
+        """The next bytes of the body, b"" at its end. Raises: as ``Exchange.chunk``."""
+        return await self.exchange.chunk()
+
+    def close(self) -> None:
+        self.exchange.close()
+
+
+class Dispatcher:
+    def __init__(
+        self,
+        *,
+        routes: Routes,
+        lanes: Lanes,
+        admission: Admission,
+        pool: Pool,
+        bounds: Bounds,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._routes = routes
+        self._lanes = lanes
+        self._admission = admission
+        self._pool = pool
+        self._bounds = bounds
+        self._chance = chance
+
+    async def open(self, call: Call) -> Answer:
+        """Hand the call to an instance, waiting for a place or a start within bounds; returns with the head of its answer.
+
+        Raises: FfxError (of the platform; the function's own errors are answers), ClientGone.
+        """
+        ticket = self._lanes.ticket()
+        try:
+            while True:
+                lane = await self._lane(call)
+                try:
+                    if call.body.whole is None:
+                        lane.check_room()
+                    await call.body.prepare(lane.limits.payload_bytes, self._admission, self._bounds)
+                    exchange = await self._serve(call, lane, ticket)
+                except Rerouted:
+                    continue
+                exchange.at_close(call.body.release)
+                start_ms = ticket.start_waited_s * 1000 if ticket.start_waited_s else None
+                return Answer(exchange, lane.revision, start_ms)
+        except BaseException:
+            call.body.release()
+            raise
+
+    async def _lane(self, call: Call) -> Lane:
+        function, named = call.target.function, call.target.revision
+        route = await self._routes.find(function)
+        if call.must_have_revision and named not in route.revisions:
+            raise RevisionNotFound(f"{function} has no revision {named}, or it is not kept any more")
+        revision = choose(route, named, self._chance)
+        if revision is None:
+            route = await self._wait_for_first(function, route)
+            revision = choose(route, named, self._chance)
+            if revision is None:
+                raise StartFailed(route.message or f"Nothing of {function} serves yet")
+        return self._lanes.of(function, route, revision)
+
+    async def _wait_for_first(self, function: FunctionName, route: FunctionRoute) -> FunctionRoute:
+        """A function that is being built or started serves soon: wait for its next route; one that failed does not."""
+        if not being_made(route):
+            return route
+        limits = route.revisions[max(route.revisions)].limits if route.revisions else Limits()
+        self._admission.enter(function, limits.queue + limits.concurrency)
+        try:
+            await self._routes.until(
+                function, lambda now: bool(now.traffic) or not being_made(now), limits.queue_wait_s
+            )
+        finally:
+            self._admission.leave(function)
+        return await self._routes.find(function)
+
+    async def _serve(self, call: Call, lane: Lane, ticket: Ticket) -> Exchange:
+        resets = failures = 0
+        while failures < self._bounds.attempts:
+            slot = await lane.acquire(ticket)
+            call.handed_over_at = asyncio.get_running_loop().time()
+            try:
+                exchange = await send(
+                    call,
+                    slot.endpoint.address,
+                    revision=lane.revision,
+                    limits=lane.limits,
+                    pool=self._pool,
+                    bounds=self._bounds,
+                )
+            except Overflow as error:
+                lane.refused(slot)
+                if not call.body.repeatable:
+                    raise TooManyCalls(f"{call.target.function} is full: call again later") from error
+            except Busy:
+                failures += 1
+                lane.refused(slot)
+            except Refused:
+                failures += 1
+                lane.died(slot)
+            except NotSent:
+                failures += 1
+                lane.release(slot)
+            except ConnectionEnded as error:
+                lane.release(slot)
+                resets += 1
+                if not (call.idempotent and call.body.repeatable and resets <= self._bounds.resets):
+                    raise InstanceEnded(
+                        f"The instance of {call.target.function} ended while it had the call: it may have been carried out"
+                    ) from error
+                ticket.since = None
+            except BadMessage as error:
+                lane.release(slot)
+                raise FunctionError(f"{call.target.function} did not answer in HTTP/1.1: {error}") from error
+            except BaseException:
+                lane.release(slot)
+                raise
+            else:
+                lane.accepted(slot)
+                exchange.at_close(partial(lane.release, slot))
+                return exchange
+        raise Unavailable(f"No instance of {call.target.function} could take the call: call again")
+
+
+def being_made(route: FunctionRoute) -> bool:
+    """Whether a function that serves nothing is on its way: it has no message yet, or one that says so."""
+    message = (route.message or "").lower()
+    return not route.deleting and (not message or "building" in message or "starting" in message)

@@ -1,0 +1,90 @@
+"""One request at the invoker's socket, from its first byte to the last of the answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+from aiohttp import web
+
+from faasioflex.invoker.body import ClientGone
+from faasioflex.invoker.dispatcher import Answer, Dispatcher
+from faasioflex.invoker.front.reply import Reply
+from faasioflex.invoker.front.request import call_of, request_id_of, target_of
+from faasioflex.invoker.front.tunnel import Tunnels
+from faasioflex.invoker.headers import towards_client
+from faasioflex.invoker.http1.connection import ConnectionEnded
+from faasioflex.invoker.http1.head import BadMessage
+from faasioflex.model.errors import FfxError
+
+log = structlog.get_logger(__name__)
+EXECUTE_PATH = "/.ffx/execute"
+Execute = Callable[[web.BaseRequest, Reply, str], Awaitable[None]]
+
+
+class Handler:
+    """``execute`` answers ``POST /.ffx/execute``. ``stopping`` makes every answer the last of its connection."""
+
+    def __init__(self, dispatcher: Dispatcher, tunnels: Tunnels, execute: Execute) -> None:
+        self._dispatcher = dispatcher
+        self._tunnels = tunnels
+        self._execute = execute
+        self.stopping = False
+        self.idle = asyncio.Event()  # nothing is in flight
+        self.idle.set()
+        self._in_flight = 0
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        reply = Reply(request, close=self.stopping)
+        request_id = request_id_of(request)
+        self._in_flight += 1
+        self.idle.clear()
+        try:
+            if request.raw_path == EXECUTE_PATH and "x-ffx-function" not in request.headers:
+                await self._execute(request, reply, request_id)
+            else:
+                await self._proxy(request, reply, request_id)
+        except FfxError as error:
+            if reply.begun:
+                reply.cut()
+            else:
+                await reply.problem(error, request_id)
+        except (ClientGone, ConnectionError):
+            reply.cut()
+        except (ConnectionEnded, BadMessage) as error:
+            log.info("an answer was cut", request_id=request_id, reason=str(error))
+            reply.cut()
+        except Exception:
+            log.exception("a call failed inside the invoker", request_id=request_id)
+            if reply.begun:
+                reply.cut()
+            else:
+                await reply.problem(FfxError("Call again; the invoker's log has the cause"), request_id)
+        finally:
+            self._in_flight -= 1
+            if not self._in_flight:
+                self.idle.set()
+        return reply
+
+    async def _proxy(self, request: web.BaseRequest, reply: Reply, request_id: str) -> None:
+        call = call_of(request, target_of(request), request_id)
+        answer = await self._dispatcher.open(call)
+        try:
+            headers = towards_client(answer.head.headers, answer.revision, request_id, answer.start_ms)
+            if answer.head.status == 101:
+                await self._tunnels.run(request, reply, answer, headers)
+                return
+            await self._relay(reply, answer, headers, request.method)
+        finally:
+            answer.close()
+
+    async def _relay(self, reply: Reply, answer: Answer, headers: list[tuple[bytes, bytes]], method: str) -> None:
+        head, framing = answer.head, answer.exchange.framing
+        no_body = method == "HEAD" or head.status in (204, 304)
+        sized = no_body or any(name.lower() == b"content-length" for name, _ in headers)
+        first = await answer.chunk() if framing.done or answer.exchange.connection.has_data else b""
+        await reply.begin(head.status, head.reason, headers, sized=sized, first=first)
+        while chunk := await answer.chunk():
+            await reply.write(chunk)
+        await reply.end()

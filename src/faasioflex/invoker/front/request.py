@@ -1,0 +1,54 @@
+"""From an HTTP request at the invoker's socket to a call."""
+
+from __future__ import annotations
+
+from aiohttp import web
+from aiohttp.client_exceptions import ClientPayloadError
+
+from faasioflex.invoker.body import Body, ClientGone
+from faasioflex.invoker.call import Call
+from faasioflex.invoker.headers import request_id, towards_instance
+from faasioflex.invoker.http1.head import list_tokens
+from faasioflex.invoker.target import Target, from_headers, from_path
+
+
+class RequestSource:
+    """The body of an aiohttp request, as it comes. Says 100 Continue when somebody begins to read, not before."""
+
+    def __init__(self, request: web.BaseRequest) -> None:
+        self.length = request.content_length
+        self._request = request
+        self._says_continue = request.headers.get("Expect", "").lower() == "100-continue"
+
+    async def read(self) -> bytes:
+        if self._says_continue:
+            self._says_continue = False
+            if self._request.transport is not None:
+                self._request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        try:
+            return await self._request.content.readany()
+        except (ClientPayloadError, web.RequestPayloadError, ConnectionError) as error:
+            raise ClientGone from error
+
+
+def target_of(request: web.BaseRequest) -> Target:
+    """Raises: NotFound, FunctionNotFound."""
+    headers = request.headers
+    name = headers.get("x-ffx-function")
+    if name is None:
+        return from_path(request.raw_path)
+    return from_headers(request.raw_path, headers.get("x-ffx-namespace", ""), name, headers.get("x-ffx-revision"))
+
+
+def call_of(request: web.BaseRequest, target: Target, request_id: str) -> Call:
+    """The call; its body is read later."""
+    raw = request.raw_headers
+    upgrade = None
+    if b"upgrade" in list_tokens(raw, b"connection") and list_tokens(raw, b"upgrade") == [b"websocket"]:
+        upgrade = b"websocket"
+    source = RequestSource(request) if request.can_read_body and upgrade is None else None
+    return Call(target, request.method, towards_instance(raw), Body(source), request_id, upgrade=upgrade)
+
+
+def request_id_of(request: web.BaseRequest) -> str:
+    return request_id(request.headers.get("X-Request-Id"))

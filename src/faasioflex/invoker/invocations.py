@@ -1,0 +1,124 @@
+"""A call whose answer becomes an invocation: for execute and for calls over NATS."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+
+import structlog
+
+from faasioflex.bus.codec import encode
+from faasioflex.bus.port import Bucket
+from faasioflex.invoker.body import Body
+from faasioflex.invoker.bounds import MIB, Bounds
+from faasioflex.invoker.call import Call
+from faasioflex.invoker.dispatcher import Dispatcher
+from faasioflex.invoker.http1.connection import ConnectionEnded
+from faasioflex.invoker.http1.head import BadMessage, Headers
+from faasioflex.invoker.outcome import content_type_of, error_of, result_of
+from faasioflex.invoker.target import Target
+from faasioflex.model.errors import DeadlineExceeded, FfxError, FunctionError, InstanceEnded, PayloadTooLarge
+from faasioflex.model.invocation import CallError, Invocation
+from faasioflex.model.names import FunctionName
+
+log = structlog.get_logger(__name__)
+STORE_TIMEOUT_S = 2.0
+BEGUN_AND_FAILED = (DeadlineExceeded, FunctionError, InstanceEnded)  # the function had the call: an outcome, no refusal
+
+
+class Invocations:
+    """``clock``: seconds since the epoch."""
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        bucket: Bucket[Invocation],
+        bounds: Bounds,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._bucket = bucket
+        self._bounds = bounds
+        self._clock = clock
+
+    async def run(
+        self,
+        function: FunctionName,
+        payload: bytes,
+        *,
+        request_id: str | None = None,
+        revision: int | None = None,
+        timeout_s: float | None = None,
+        headers: Headers | None = None,
+    ) -> Invocation:
+        """``POST /`` with the payload as ``application/json``; the outcome is kept before it is returned.
+
+        Raises: FfxError where the platform did not hand the call over (no such function, queue full, no start, too large).
+        """
+        invocation_id = str(uuid.uuid4())
+        fields = [(b"Host", b"functions"), (b"Content-Type", b"application/json"), *(headers or [])]
+        call = Call(
+            target=Target(function, "/", revision),
+            method="POST",
+            headers=fields,
+            body=Body(None, whole=payload),
+            request_id=request_id or invocation_id,
+            timeout_s=timeout_s,
+            must_have_revision=revision is not None,
+        )
+        loop = asyncio.get_running_loop()
+        created_at, begun = self._clock(), loop.time()
+        made = await self._outcome(call)
+        ended = loop.time()
+        handed_over = call.handed_over_at if call.handed_over_at is not None else begun
+        made = replace(
+            made,
+            invocation_id=invocation_id,
+            created_at=created_at,
+            started_at=created_at + handed_over - begun,
+            finished_at=created_at + ended - begun,
+            duration_ms=round((ended - handed_over) * 1000, 3),
+        )
+        await self._keep(made)
+        return made
+
+    async def _outcome(self, call: Call) -> Invocation:
+        ended = Invocation("", str(call.target.function), None, "failed", None, None, 1, 0.0, None, None, None)
+        try:
+            answer = await self._dispatcher.open(call)
+        except BEGUN_AND_FAILED as error:
+            return replace(ended, error=CallError(error.code, error.message))
+        ended = replace(ended, revision=answer.revision)
+        try:
+            body = b""
+            while piece := await answer.chunk():
+                body += piece
+                if len(body) > self._bounds.result_bytes:
+                    raise PayloadTooLarge(
+                        f"The result is larger than {self._bounds.result_bytes // MIB} MiB: call the function at "
+                        f"{call.target.prefix}, which streams"
+                    )
+        except FfxError as error:
+            return replace(ended, error=CallError(error.code, error.message, answer.head.status))
+        except (ConnectionEnded, BadMessage):
+            message = f"The instance of {call.target.function} ended within its answer"
+            return replace(ended, error=CallError(InstanceEnded.code, message, answer.head.status))
+        finally:
+            answer.close()
+        failure = error_of(answer.head, body)
+        if failure is not None:
+            return replace(ended, error=failure)
+        return replace(ended, status="succeeded", result=result_of(content_type_of(answer.head), body))
+
+    async def _keep(self, made: Invocation) -> None:
+        """Best effort: the caller has the outcome anyway. A result over 1 MiB is answered, and kept as null."""
+        if len(encode(made)) > self._bounds.stored_result_bytes:
+            made = replace(made, result=None)
+        try:
+            async with asyncio.timeout(STORE_TIMEOUT_S):
+                await self._bucket.put(made.invocation_id, made)
+        except (FfxError, TimeoutError) as error:
+            log.warning("an invocation was not kept", invocation=made.invocation_id, error=str(error))

@@ -1,0 +1,72 @@
+"""What the invoker tells the others: how far it follows the routes, and what load it has."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import structlog
+
+from faasioflex.bus.codec import encode
+from faasioflex.bus.port import Bus
+from faasioflex.invoker.bounds import Bounds
+from faasioflex.invoker.lanes import Lanes
+from faasioflex.invoker.routes import Routes
+from faasioflex.model.errors import FfxError
+from faasioflex.model.messages import APPLIED_SUBJECT, LOAD_SUBJECT, Applied, LoadReport
+
+log = structlog.get_logger(__name__)
+
+
+class Reports:
+    def __init__(
+        self,
+        *,
+        bus: Bus,
+        routes: Routes,
+        lanes: Lanes,
+        member: str,
+        bounds: Bounds,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._bus = bus
+        self._routes = routes
+        self._lanes = lanes
+        self._member = member
+        self._bounds = bounds
+        self._clock = clock
+        self._changed = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        self._routes.listen(self._changed.set)
+        self._tasks = [asyncio.create_task(self._tell_applied()), asyncio.create_task(self._tell_load())]
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _tell_applied(self) -> None:
+        """After each change (several at once are one) and every second."""
+        while True:
+            self._changed.clear()
+            await self._publish(APPLIED_SUBJECT, Applied(self._member, self._routes.revision))
+            try:
+                async with asyncio.timeout(self._bounds.applied_every_s):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+
+    async def _tell_load(self) -> None:
+        while True:
+            await asyncio.sleep(self._bounds.load_every_s)
+            report = LoadReport("invoker", self._member, self._clock(), self._lanes.loads())
+            await self._publish(LOAD_SUBJECT, report)
+
+    async def _publish(self, subject: str, message: Applied | LoadReport) -> None:
+        try:
+            await self._bus.publish(subject, encode(message))
+        except FfxError as error:
+            log.debug("a report was not sent", subject=subject, error=str(error))

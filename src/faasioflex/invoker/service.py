@@ -1,0 +1,121 @@
+"""The invoker: holds calls while a function starts, takes what the instances have no room for, streams everything through."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from faasioflex.bus.buckets import INVOCATIONS, ROUTES
+from faasioflex.bus.port import Bus
+from faasioflex.invoker.admission import Admission
+from faasioflex.invoker.bounds import Bounds
+from faasioflex.invoker.bus_calls import BusCalls
+from faasioflex.invoker.dispatcher import Dispatcher
+from faasioflex.invoker.front.execute import Execute
+from faasioflex.invoker.front.handler import Handler
+from faasioflex.invoker.front.server import Server
+from faasioflex.invoker.front.tunnel import Tunnels
+from faasioflex.invoker.http1.pool import Pool
+from faasioflex.invoker.invocations import Invocations
+from faasioflex.invoker.lanes import Lanes
+from faasioflex.invoker.reports import Reports
+from faasioflex.invoker.routes import Routes
+from faasioflex.invoker.waker import Waker
+from faasioflex.model.invocation import Invocation
+from faasioflex.model.route import FunctionRoute
+
+log = structlog.get_logger(__name__)
+SWEEP_S = 1.0
+
+
+class Invoker:
+    """An HTTP server on the unix socket ``socket``; needs the buckets ``ffx_routes`` and ``ffx_invocations``.
+
+    ``clock``: seconds since the epoch. ``chance``: a number in [0, 1) per call, for the traffic split.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        socket: Path,
+        *,
+        member: str = "invoker.local",
+        bounds: Bounds | None = None,
+        clock: Callable[[], float] = time.time,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._bus = bus
+        self._socket = socket
+        self._member = member
+        self._bounds = bounds or Bounds()
+        self._clock = clock
+        self._chance = chance
+        self._started = False
+        self._sweeper: asyncio.Task[None] | None = None
+
+    @property
+    def problem(self) -> str | None:
+        """Why it is not ready; None: it is."""
+        if not self._started:
+            return "the invoker has not started"
+        if not self._bus.connected:
+            return "the invoker has lost NATS"
+        return self._routes.problem
+
+    async def start(self) -> None:
+        """Return when it serves and knows all functions; waits for NATS as long as it takes."""
+        bounds = self._bounds
+        self._pool = Pool()
+        self._admission = Admission(bounds)
+        self._waker = Waker(self._bus, bounds)
+        self._lanes = Lanes(self._admission, bounds, self._waker.wake, self._pool.forget)
+        self._routes = Routes(self._bus.bucket(ROUTES.name, FunctionRoute), bounds, self._lanes.apply)
+        dispatcher = Dispatcher(
+            routes=self._routes,
+            lanes=self._lanes,
+            admission=self._admission,
+            pool=self._pool,
+            bounds=bounds,
+            chance=self._chance,
+        )
+        invocations = Invocations(dispatcher, self._bus.bucket(INVOCATIONS.name, Invocation), bounds, self._clock)
+        self._tunnels = Tunnels()
+        self._server = Server(Handler(dispatcher, self._tunnels, Execute(invocations)), self._socket)
+        self._calls = BusCalls(self._bus, invocations, bounds, self._clock)
+        self._reports = Reports(
+            bus=self._bus, routes=self._routes, lanes=self._lanes, member=self._member, bounds=bounds, clock=self._clock
+        )
+        await self._routes.start()
+        await self._server.start()
+        await self._calls.start()
+        self._reports.start()
+        self._sweeper = asyncio.create_task(self._sweep())
+        self._started = True
+        log.info("invoker serves", socket=str(self._socket), member=self._member)
+
+    async def stop(self, drain_s: float = 10.0) -> None:
+        """Take no more calls, let those under way end for at most ``drain_s``, close WebSockets with 1001, cut the rest."""
+        if not self._started:
+            return
+        self._started = False
+        await self._calls.stop()
+        await self._server.stop_accepting()
+        self._tunnels.leave()
+        await self._server.drain(drain_s)
+        await self._server.stop()
+        await self._reports.stop()
+        await self._waker.close()
+        await self._routes.stop()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        self._pool.close()
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            self._pool.sweep()
