@@ -12,7 +12,7 @@ from collections.abc import Callable
 from faasioflex.platform.supervisor.part_log import PartLog
 
 _NATS_LINE = re.compile(r"^\[\d+\] [\d/]+ [\d:.]+ \[(WRN|ERR|FTL)\] (.*)$")
-_ENVOY_LINE = re.compile(r"^\[[^]]+\]\[\d+\]\[(\w+)\]\[\w+\] (.*)$")
+_ENVOY_LINE = re.compile(r"^\d{4}-[\d-]+T[\d:.]+Z (\w+) \w+ (.*)$")
 _LOUD = {"warning": 33, "error": 31, "critical": 31, "WRN": 33, "ERR": 31, "FTL": 31}  # ANSI colours
 
 

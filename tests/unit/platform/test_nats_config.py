@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+from faasioflex.platform.folder import DataFolder
+from faasioflex.platform.private_file import make_private
+from faasioflex.platform.settings import Settings
+from faasioflex.platform.supervisor import nats
+
+
+def test_the_password_is_new_each_run_and_in_no_argument(tmp_path: Path) -> None:
+    settings = Settings.load({"data": str(tmp_path)}, {})
+    folder = settings.folder
+    make_private(folder.run)
+    run = nats.new_run(4222)
+    assert run.password != nats.new_run(4222).password
+    assert len(run.password) >= 32
+    command = nats.write(folder, settings, run)
+    assert run.password not in " ".join(command)
+    assert str(folder.root) in " ".join(command)
+    credentials = json.loads(folder.nats_credentials.read_text())
+    assert credentials == {"url": "nats://127.0.0.1:4222", "user": nats.USER, "password": run.password}
+    for path in (folder.nats_credentials, folder.run / "nats.conf"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_it_listens_on_loopback_only_and_takes_16_mib() -> None:
+    settings = Settings.load({"data": "/d"}, {})
+    text = nats.render(DataFolder.at("/d"), settings, nats.NatsRun(4000, "secret"))
+    assert 'listen: "127.0.0.1:4000"' in text
+    assert "max_payload: 16777216" in text
+    assert 'store_dir: "/d/nats"' in text
+    assert "http" not in text  # its monitoring port asks nobody who they are
+
+
+def test_the_sync_interval_is_what_was_set() -> None:
+    def rendered(interval_s: float) -> str:
+        settings = Settings.load({"data": "/d", "nats_sync_interval_s": interval_s}, {})
+        return nats.render(DataFolder.at("/d"), settings, nats.NatsRun(4000, "secret"))
+
+    assert 'sync_interval: "100ms"' in rendered(0.1)
+    assert "sync_interval: always" in rendered(0)
+
+
+def test_odd_folder_names_do_not_break_out_of_the_configuration() -> None:
+    odd = DataFolder(Path('/d"} accounts {'))
+    text = nats.render(odd, Settings(), nats.NatsRun(4000, "secret"))
+    assert json.dumps(str(odd.nats)) in text

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from faasioflex.model.errors import Invalid
+from faasioflex.platform.settings import Settings
+
+
+def test_defaults_are_the_documented_ones() -> None:
+    settings = Settings.load({}, {})
+    assert (settings.host, settings.port, settings.runtime) == ("127.0.0.1", 8080, "sandbox")
+    assert not settings.secure
+
+
+def test_every_setting_says_its_unit_and_its_reason() -> None:
+    for field in dataclasses.fields(Settings):
+        assert field.metadata["unit"], field.name
+        assert len(field.metadata["reason"]) > 10, field.name
+
+
+def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text('port = 1\nlog_files = 2\nlog-level = "debug"\n')
+    environment = {"FFX_PORT": "3", "FFX_LOG_FILES": "4", "FFX_URL": "not a setting", "FFX_HOST": ""}
+    settings = Settings.load({"port": 5, "host": None}, environment, file)
+    assert (settings.port, settings.log_files, settings.log_level, settings.host) == (5, 4, "debug", "127.0.0.1")
+
+
+def test_a_file_can_be_yaml(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("port: 9\nnats_sync_interval_s: 0\n")
+    settings = Settings.load({}, {}, file)
+    assert (settings.port, settings.nats_sync_interval_s) == (9, 0.0)
+
+
+def test_paths_in_a_file_are_relative_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text('data = "here"\n')
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert Settings.load({}, {}, file).folder.root == (tmp_path / "here").resolve()
+    assert Settings.load({"data": "there"}, {}, file).folder.root == (elsewhere / "there").resolve()
+
+
+def test_the_default_folder_follows_xdg(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", "/x/share")
+    assert Settings.load({}, {}).folder.root == Path("/x/share/faasioflex")
+    monkeypatch.setenv("XDG_DATA_HOME", "relative")
+    monkeypatch.setenv("HOME", "/home/ada")
+    assert Settings.load({}, {}).folder.root == Path("/home/ada/.local/share/faasioflex")
+
+
+def test_the_environment_for_parts_is_read_back_the_same(tmp_path: Path) -> None:
+    given = {
+        "data": str(tmp_path),
+        "port": 0,
+        "tls_cert": "/a.pem",
+        "tls_key": "/b.pem",
+        "nats_sync_interval_s": 1.5,
+        "runtime": "process",
+    }
+    settings = Settings.load(given, {})
+    assert Settings.load({}, settings.to_environment()) == settings
+    assert settings.to_environment()["FFX_DATA"] == str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("given", "pointer"),
+    [
+        ({"port": 70000}, "/port"),
+        ({"port": "eighty"}, "/port"),
+        ({"port": True}, "/port"),
+        ({"host": ["a"]}, "/host"),
+        ({"runtime": "jail"}, "/runtime"),
+        ({"tls": "yes"}, "/tls"),
+        ({"tls_cert": "a.pem"}, "/tls_cert"),
+        ({"tls": "self-signed", "tls_cert": "a", "tls_key": "b"}, "/tls"),
+        ({"log_level": "loud"}, "/log_level"),
+        ({"log_files": 0}, "/log_files"),
+        ({"nats_max_payload_bytes": 10}, "/nats_max_payload_bytes"),
+        ({"nats_sync_interval_s": -1}, "/nats_sync_interval_s"),
+        ({"prot": 80}, "/prot"),
+    ],
+)
+def test_wrong_settings_are_named(given: dict[str, object], pointer: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        Settings.load(given, {})
+    assert [error.pointer for error in caught.value.errors] == [pointer]
+
+
+@pytest.mark.parametrize("content", ["port = ", "[1]", ""])
+def test_a_file_that_is_none_is_refused(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "settings.toml"
+    if content:
+        file.write_text(content)
+    with pytest.raises(Invalid, match=r"settings\.toml|settings are wrong"):
+        Settings.load({}, {}, file)
