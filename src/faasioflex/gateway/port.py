@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from faasioflex.model.function import Visibility
+from faasioflex.model.messages import RevisionLoad
 from faasioflex.model.names import FunctionName
 
 
@@ -38,9 +39,22 @@ class RouteTable:
 
 
 class Gateway(Protocol):
-    """Apply a table. Raises: Unavailable while the proxy cannot be reached."""
+    """Makes one proxy follow the table. Every method may be called again after a failure."""
+
+    async def start(self) -> None:
+        """Be reachable for the proxy. It gets nothing, and keeps what it has, until the first ``apply``."""
 
     async def apply(self, table: RouteTable) -> None:
-        """Returns when the proxy has acknowledged it (or a newer one)."""
+        """Make ``table`` what the proxy follows; returns when it has acknowledged it (or a newer one).
+
+        Raises: Unavailable while the proxy is away or does not answer (it gets the table when it comes back, without another
+        call); Invalid where it refuses the table, with its reason: then it goes on with the last one that it took.
+        """
+
+    def loads(self) -> tuple[RevisionLoad, ...] | None:
+        """Calls per revision on the direct path: in progress now, issued since the call of this method before.
+
+        None while the proxy does not report: blind, which is not the same as idle.
+        """
 
     async def close(self) -> None: ...

@@ -1,9 +1,6 @@
 """What Envoy starts with: enough to serve the API and, through the invoker, every function, without a control plane.
 
-Usage::
-
-    config = bootstrap.write(settings)          # makes three small files in settings.folder, returns the first
-    argv = bootstrap.command(envoy_binary, config, settings)
+:func:`command` is all that a supervisor needs; it makes two or three small files in ``settings.folder``.
 """
 
 from __future__ import annotations
@@ -23,12 +20,15 @@ ROUTES_FILE = "routes.json"
 TLS_FILE = "tls.json"
 
 
-def command(envoy: Path | str, config: Path, settings: EnvoySettings, *, log_level: str = "warning") -> list[str]:
-    """The argument list: no shared memory with another Envoy of this machine, no hot restart, logs on stderr."""
+def command(settings: EnvoySettings, envoy: Path | str, *, log_level: str = "warning") -> list[str]:
+    """Write the configuration anew and return the argument list that starts ``envoy`` with it.
+
+    No shared memory with another Envoy of this machine, no hot restart; Envoy logs to stderr.
+    """
     return [
         str(envoy),
         "--config-path",
-        str(config),
+        str(write(settings)),
         "--use-dynamic-base-id",
         "--disable-hot-restart",
         "--concurrency",

@@ -57,7 +57,8 @@ def _http(settings: EnvoySettings, routes_file: Path) -> Json:
         # identity of the caller and of the request
         use_remote_address=True,
         xff_num_trusted_hops=settings.trusted_proxies,
-        internal_address_config={"unix_sockets": False},
+        # nobody is internal, loopback least of all: an internal caller may set Envoy's own headers
+        internal_address_config={"cidr_ranges": [{"address_prefix": "255.255.255.255", "prefix_len": 32}]},
         generate_request_id=True,
         preserve_external_request_id=False,
         always_set_request_id_in_response=True,

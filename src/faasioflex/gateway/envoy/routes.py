@@ -17,6 +17,9 @@ LIVE = "live"
 VHOST_HEADER = "x-ffx-vhost"
 CLIENT_ID_HEADER = "x-ffx-client-id"  # the caller's X-Request-Id until the script has looked at it
 
+# Of use between Envoy's own steps only.
+OURS_ALONE = [VHOST_HEADER, CLIENT_ID_HEADER, "x-envoy-external-address", "x-envoy-internal"]
+
 # A retry needs the body again, so this much of it is kept; a larger one is streamed and tried once.
 RETRIED_BODY_BYTES = 6 * MIB
 BACKSTOP_S = 5.0  # the runtime and the invoker answer 504 themselves; Envoy only when they do not
@@ -167,7 +170,7 @@ def live_host_of(exact: Json, prefixes: Json, settings: EnvoySettings) -> Json:
             "predicate": {
                 "single_predicate": {
                     "input": _input(f"refuse{header}", header),
-                    "value_match": {"safe_regex": {"regex": regex}},
+                    "value_match": {"safe_regex": {"google_re2": {}, "regex": regex}},
                 }
             },
             "on_match": _on(_route_list(refusals())),
@@ -177,7 +180,7 @@ def live_host_of(exact: Json, prefixes: Json, settings: EnvoySettings) -> Json:
     return {
         "name": f"{ROUTES}/{LIVE}",
         "domains": [LIVE],
-        "request_headers_to_remove": [VHOST_HEADER],
+        "request_headers_to_remove": OURS_ALONE,
         "matcher": {"matcher_list": {"matchers": refused}, "on_no_match": {"matcher": by_name}},
     }
 
@@ -187,7 +190,7 @@ def fixed_host(settings: EnvoySettings) -> Json:
     return {
         "name": "fixed",
         "domains": ["*"],
-        "request_headers_to_remove": [VHOST_HEADER],
+        "request_headers_to_remove": OURS_ALONE,
         "routes": [*refusals(), *fixed_routes(settings)],
     }
 

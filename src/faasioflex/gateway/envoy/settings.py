@@ -32,7 +32,9 @@ class EnvoySettings:
     trusted_proxies: int = 0  # proxies in front whose X-Forwarded-For entries are believed
     heap_bytes: int = 512 * MIB  # at 95 % of it new requests get 503, at 98 % connections are refused
     max_connections: int = 8192
-    control_plane_wait_s: float = 1.0  # how long a start waits for the control plane before it serves without it
+    control_plane_wait_s: float = (
+        0.4  # how long a start waits, twice (clusters, routes), for the control plane before it serves without it
+    )
     longest_timeout_s: float = 3600.0  # silence bound of the API and of calls that the invoker times
     upstream_idle_s: float = 4.0  # below every runtime's keep-alive (>= 75 s): see ADR 5
     client_idle_s: float = 300.0  # a kept connection without a request

@@ -1,0 +1,111 @@
+"""Keeps one gateway at what ``ffx_routes`` says, and tells the others what is in force there and how much it carries."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+
+import structlog
+
+from faasioflex.bus import codec
+from faasioflex.bus.buckets import ROUTES
+from faasioflex.bus.mirror import Mirror
+from faasioflex.bus.port import Bus
+from faasioflex.gateway import table
+from faasioflex.gateway.port import Gateway
+from faasioflex.model.errors import FfxError
+from faasioflex.model.messages import APPLIED_SUBJECT, LOAD_SUBJECT, Applied, LoadReport
+from faasioflex.model.route import FunctionRoute
+
+log = structlog.get_logger(__name__)
+TELL_S = 1.0
+LOAD_S = 0.5
+RETRY_S = 0.25
+
+
+class GatewayController:
+    """One per gateway. Changes that arrive while one is being applied go together as the next one; none waits for a timer."""
+
+    def __init__(
+        self, bus: Bus, gateway: Gateway, member: str = "gateway.local", clock: Callable[[], float] = time.time
+    ) -> None:
+        self.problem: str | None = "the gateway controller has not started"
+        self._bus = bus
+        self._gateway = gateway
+        self._member = member
+        self._clock = clock
+        self._mirror: Mirror[FunctionRoute] = Mirror(bus.bucket(ROUTES.name, FunctionRoute))
+        self._changed = asyncio.Event()
+        self._applied: int | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Returns when the gateway can connect and the routes are known; ``problem`` is None once it has acknowledged them."""
+        self.problem = "the routes have not been read yet"
+        self._mirror.listen(lambda _: self._changed.set())
+        await self._mirror.start()
+        await self._gateway.start()
+        self.problem = "the gateway has not acknowledged its routes yet"
+        self._changed.set()
+        self._run("gateway apply", self._keep_applying())
+        self._run("gateway applied", self._every(TELL_S, self._tell))
+        self._run("gateway load", self._every(LOAD_S, self._report))
+
+    async def stop(self) -> None:
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._mirror.stop()
+        await self._gateway.close()
+        self.problem = "the gateway controller has stopped"
+
+    async def _keep_applying(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            try:
+                await self._apply()
+            except FfxError as error:
+                if self.problem != error.message:
+                    log.error("the gateway does not follow", code=error.code, error=error.message)
+                self.problem = error.message
+                await asyncio.sleep(RETRY_S)
+                self._changed.set()
+
+    async def _apply(self) -> None:
+        # read both at once: nothing is awaited in between, so the revision is that of these entries
+        revision = self._mirror.revision
+        made = table.build({key: entry.value for key, entry in self._mirror.entries.items()}, revision)
+        await self._gateway.apply(made)
+        if self.problem is not None:
+            log.info("the gateway follows", functions=len(made.functions), revision=revision)
+        self.problem = None
+        self._applied = revision
+        await self._tell()
+
+    async def _tell(self) -> None:
+        """What was acknowledged stays in force, also while something newer is refused or the bus is away."""
+        if self._applied is not None:
+            await self._publish(APPLIED_SUBJECT, Applied(self._member, self._applied))
+
+    async def _report(self) -> None:
+        """Nothing while the gateway is blind: an empty report would say that it is idle."""
+        loads = self._gateway.loads()
+        if loads is not None:
+            await self._publish(LOAD_SUBJECT, LoadReport("gateway", self._member, self._clock(), loads))
+
+    async def _publish(self, subject: str, message: Applied | LoadReport) -> None:
+        try:
+            await self._bus.publish(subject, codec.encode(message))
+        except FfxError as error:
+            log.debug("a message of the gateway was not sent", subject=subject, error=error.message)
+
+    async def _every(self, period_s: float, act: Callable[[], Coroutine[None, None, None]]) -> None:
+        while True:
+            await asyncio.sleep(period_s)
+            await act()
+
+    def _run(self, name: str, work: Coroutine[None, None, None]) -> None:
+        self._tasks.append(asyncio.create_task(work, name=name))

@@ -1,0 +1,52 @@
+"""From the records of ``ffx_routes`` to the neutral table. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from faasioflex.gateway.port import RouteTable, TableFunction, TableRevision
+from faasioflex.model.names import FunctionName
+from faasioflex.model.route import FunctionRoute, RevisionRoute
+
+# Beyond its place in the queue a call may wait for a start: the invoker's own bound on that, rounded up.
+LONGEST_START_S = 60.0
+
+
+def build(routes: Mapping[str, FunctionRoute], revision: int) -> RouteTable:
+    """``routes``: key ``ns.name`` -> record, all of the bucket as of ``revision``.
+
+    A function is left out, and so goes to the invoker, while it has no live instance, no traffic split, or is being deleted.
+    """
+    made = (_function(FunctionName.from_key(key), route) for key, route in routes.items())
+    return RouteTable(
+        revision, tuple(sorted((each for each in made if each is not None), key=lambda each: each.function))
+    )
+
+
+def _function(name: FunctionName, route: FunctionRoute) -> TableFunction | None:
+    if route.deleting or not any(percent > 0 for percent in route.traffic.values()):
+        return None
+    revisions = tuple(
+        _revision(number, route.traffic.get(number, 0), revision)
+        for number, revision in sorted(route.revisions.items())
+        if revision.live or route.traffic.get(number, 0) > 0
+    )
+    known = {each.number for each in revisions}
+    if any(percent > 0 and number not in known for number, percent in route.traffic.items()):
+        return None  # a share whose limits are not written yet: the invoker knows what to do with it
+    if not any(each.addresses for each in revisions):
+        return None
+    return TableFunction(name, route.visibility, revisions)
+
+
+def _revision(number: int, percent: int, revision: RevisionRoute) -> TableRevision:
+    limits = revision.limits
+    return TableRevision(
+        number=number,
+        percent=percent,
+        addresses=tuple(sorted(endpoint.address for endpoint in revision.live)),
+        timeout_s=limits.timeout_s,
+        payload_bytes=limits.payload_bytes,
+        concurrency=limits.concurrency,
+        hold_s=limits.queue_wait_s + LONGEST_START_S,
+    )
