@@ -82,7 +82,7 @@ class Reader:
         if not self._caught_up:
             kept: deque[Record] = deque(maxlen=self._last)
             async for record in to_the_end(feed):
-                if self._since is not None and record.time_ns < self._since * SECOND_NS:
+                if self._too_old(record):
                     continue
                 if self._last is None:
                     yield record
@@ -93,8 +93,11 @@ class Reader:
                 yield record
         while self._follow:
             following = await feed.next()
-            if following is not None:
+            if following is not None and not self._too_old(following):
                 yield following
+
+    def _too_old(self, record: Record) -> bool:
+        return self._since is not None and record.time_ns / SECOND_NS < self._since
 
     async def _start(self, link: Link) -> dict[str, Any]:
         if self._position is None and self._last is not None:
@@ -102,7 +105,8 @@ class Reader:
         if self._position is not None:
             return {"deliver_policy": "by_start_sequence", "opt_start_seq": self._position + 1}
         if self._since is not None:
-            since = datetime.fromtimestamp(max(self._since, 0), UTC)
+            # A little earlier: a float of seconds is too coarse for the server's nanoseconds; _records cuts off exactly.
+            since = datetime.fromtimestamp(max(self._since - 1e-5, 0), UTC)
             return {"deliver_policy": "by_start_time", "opt_start_time": since.isoformat().replace("+00:00", "Z")}
         return {"deliver_policy": "all"}
 

@@ -1,0 +1,15 @@
+"""Waiting in tests: poll until it holds, or fail at the deadline."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+
+async def eventually(holds: Callable[[], object], what: str, within_s: float = 10.0) -> None:
+    """Return as soon as ``holds()`` is true."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + within_s
+    while not holds():
+        assert loop.time() < deadline, f"not within {within_s:g} s: {what}"
+        await asyncio.sleep(0.01)
