@@ -82,6 +82,12 @@ class FunctionExists(Conflict):
     code, title = "function-exists", "The name is taken"
 
 
+class WrongState(Conflict):
+    """What is asked for cannot be done as things are now (not ready yet, being deleted, ended)."""
+
+    code, title = "wrong-state", "Not possible as things are"
+
+
 class PreconditionFailed(FfxError):
     code, status, title = "precondition-failed", 412, "If-Match does not hold"
 

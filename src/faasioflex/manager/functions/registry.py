@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from faasioflex.bus import buckets
 from faasioflex.bus.mirror import Mirror
 from faasioflex.bus.port import Bucket, Bus, Entry, ObjectStore
-from faasioflex.model.errors import FunctionNotFound
+from faasioflex.model.errors import Conflict, FunctionNotFound
 from faasioflex.model.function import FunctionRecord, RevisionRecord
 from faasioflex.model.names import FunctionName
 from faasioflex.model.status import FunctionStatus
@@ -60,10 +60,17 @@ class Registry:
     async def commit(self, record: FunctionRecord, expected: int | None) -> Entry[FunctionRecord]:
         """The one write of a change. Raises: Conflict where somebody else wrote first."""
         key = record.function.key
-        if expected is None:
-            revision = await self.records.create(key, record)
-        else:
-            revision = await self.records.update(key, record, expected)
+        try:
+            if expected is None:
+                revision = await self.records.create(key, record)
+            else:
+                revision = await self.records.update(key, record, expected)
+        except Conflict:
+            # The server may have died after storing and before answering: then the write that is in the way is this one.
+            entry = await self.records.get(key)
+            if entry is None or entry.value != record:
+                raise
+            revision = entry.revision
         self._written = max(self._written, revision)
         return Entry(key, record, revision)
 

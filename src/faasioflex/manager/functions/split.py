@@ -8,10 +8,10 @@ from faasioflex.bus.port import Entry
 from faasioflex.manager.functions.registry import Registry
 from faasioflex.manager.functions.revise import Step
 from faasioflex.manager.functions.update import Guard, change
-from faasioflex.model.errors import Conflict, FieldError, Invalid, RevisionNotFound
+from faasioflex.model.errors import FieldError, Invalid, RevisionNotFound, WrongState
 from faasioflex.model.function import FunctionRecord
 from faasioflex.model.names import FunctionName
-from faasioflex.model.status import FunctionStatus, serving, traffic
+from faasioflex.model.status import FunctionStatus, serving
 
 
 async def set_traffic(
@@ -19,7 +19,7 @@ async def set_traffic(
 ) -> Entry[FunctionRecord]:
     """Share calls between revisions: number -> percent, summing to 100. It stays until a newer revision rolls out.
 
-    Raises: Invalid for revisions that do not exist or have failed; Conflict for those that were never ready yet.
+    Raises: Invalid for revisions that do not exist or have failed; WrongState for those that were never ready yet.
     """
     shares = {number: percent for number, percent in sorted(split.items()) if percent}
 
@@ -44,7 +44,7 @@ async def roll_back(
 ) -> Entry[FunctionRecord]:
     """All calls to ``revision``, by default to the newest one before what serves now that was ready once.
 
-    Raises: RevisionNotFound; Conflict where there is no earlier one; Invalid where it has failed.
+    Raises: RevisionNotFound; WrongState where there is no earlier one; Invalid where it has failed.
     """
 
     async def next_step(record: FunctionRecord) -> Step | None:
@@ -59,13 +59,13 @@ async def roll_back(
 
 
 def check_ready(record: FunctionRecord, status: FunctionStatus | None, number: int) -> None:
-    """Calls go only to what was healthy once. Raises: Invalid (failed), Conflict (not ready yet)."""
+    """Calls go only to what was healthy once. Raises: Invalid (failed), WrongState (not ready yet)."""
     known = status.revisions.get(number) if status is not None else None
     if known is not None and known.state == "failed":
         why = f"Revision {number} of {record.function} has failed and can take no calls: {known.message or 'see its logs'}"
         raise Invalid(why, errors=(FieldError(f"/{number}", "This revision has failed"),))
     if known is None or known.first_ready_at is None:
-        raise Conflict(f"Revision {number} of {record.function} is not ready yet: repeat this when it is")
+        raise WrongState(f"Revision {number} of {record.function} is not ready yet: repeat this when it is")
 
 
 def _before(record: FunctionRecord, status: FunctionStatus | None) -> int:
@@ -81,15 +81,10 @@ def _before(record: FunctionRecord, status: FunctionStatus | None) -> int:
         ]
         if earlier:
             return max(earlier)
-    raise Conflict(f"{record.function} has no earlier revision that was ready: there is nothing to go back to")
+    raise WrongState(f"{record.function} has no earlier revision that was ready: there is nothing to go back to")
 
 
 def _apply(record: FunctionRecord, shares: dict[int, int], now: float) -> Step | None:
     if record.split == shares and not record.rollouts:
         return None
     return Step(replace(record, split=shares, rollouts=(), updated_at=now, change="updated"), None)
-
-
-def shares_in_force(record: FunctionRecord, status: FunctionStatus | None) -> dict[int, int]:
-    """For answers: the split as it is now, by number."""
-    return dict(sorted(traffic(record, status).items()))

@@ -1,0 +1,63 @@
+"""The FastAPI application."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import Depends, FastAPI
+
+from faasioflex import __version__
+from faasioflex.api import openapi, problems
+from faasioflex.api.context import Readiness, Services
+from faasioflex.api.edge import Edge
+from faasioflex.api.queries import refuse_unknown
+from faasioflex.api.routes import events, execute, functions, invocations, logs, metrics, platform, revisions
+from faasioflex.bus.port import Bus
+
+ROUTES = (functions, execute, revisions, logs, metrics, invocations, events, platform)
+
+
+def create_app(
+    bus: Bus,
+    *,
+    invoker_socket: Path,
+    readiness: Readiness,
+    now: Callable[[], float] = time.time,
+    hosts: frozenset[str] = frozenset(),
+) -> FastAPI:
+    """The API over a bus whose buckets and streams exist.
+
+    ``readiness``: part -> None where it is ready, else why not. ``hosts``: names of the platform besides loopback ones.
+    ``app.state.services`` is started and stopped by the app's lifespan; starting waits for the bus.
+    """
+    services = Services(bus, invoker_socket, readiness, now)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await services.start()
+        try:
+            yield
+        finally:
+            await services.stop()
+
+    app = FastAPI(
+        title="FaaSioFlex",
+        version=__version__,
+        openapi_url="/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+        dependencies=[Depends(refuse_unknown)],
+        generate_unique_id_function=lambda route: route.name,
+    )
+    app.state.services = services
+    app.add_middleware(Edge, hosts=hosts)
+    problems.install(app)
+    openapi.install(app)
+    for module in ROUTES:
+        app.include_router(module.router)
+    return app

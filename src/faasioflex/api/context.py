@@ -1,0 +1,107 @@
+"""What the routes work with, made once per app."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import Depends, Query, Request
+from fastapi import Path as PathParameter
+
+from faasioflex.api.invoker import InvokerClient
+from faasioflex.api.load import LoadWindow
+from faasioflex.api.resource.answer import etag
+from faasioflex.api.uploads import Uploads
+from faasioflex.bus import buckets
+from faasioflex.bus.port import Bucket, Bus
+from faasioflex.manager.functions.registry import Registry
+from faasioflex.manager.functions.update import Guard
+from faasioflex.model.errors import PreconditionFailed
+from faasioflex.model.function import FunctionRecord
+from faasioflex.model.invocation import Invocation
+from faasioflex.model.names import ADMIN_NAMESPACE, NAME_PATTERN, FunctionName
+
+Readiness = Callable[[], dict[str, str | None]]
+LONGEST_WAIT_S = 600
+
+
+class Services:
+    """Started by the app's lifespan, or by ``ApiPart`` before it serves. ``closing`` ends followed streams."""
+
+    def __init__(self, bus: Bus, invoker_socket: Path, readiness: Readiness, now: Callable[[], float]) -> None:
+        self.bus = bus
+        self.now = now
+        self.readiness = readiness
+        self.registry = Registry(bus)
+        self.invocations: Bucket[Invocation] = bus.bucket(buckets.INVOCATIONS.name, Invocation)
+        self.uploads = Uploads()
+        self.invoker = InvokerClient(invoker_socket)
+        self.load = LoadWindow(bus, now)
+        self.closing = asyncio.Event()
+        self._started = False
+
+    async def start(self) -> None:
+        if not self._started:
+            self._started = True
+            await self.registry.start()
+            await self.load.start()
+
+    async def stop(self) -> None:
+        self.closing.set()
+        if self._started:
+            self._started = False
+            await self.load.stop()
+            await self.registry.stop()
+            await self.invoker.close()
+
+    def actor(self, request: Request) -> str:
+        """Who asks: everybody on loopback is the admin until there are identities."""
+        return ADMIN_NAMESPACE
+
+
+def services_of(request: Request) -> Services:
+    """Of the app that serves the request."""
+    found: Services = request.app.state.services
+    return found
+
+
+async def services(request: Request) -> Services:
+    return services_of(request)
+
+
+async def function_name(
+    namespace: Annotated[str, PathParameter(pattern=NAME_PATTERN, max_length=40)],
+    name: Annotated[str, PathParameter(pattern=NAME_PATTERN, max_length=40)],
+) -> FunctionName:
+    return FunctionName(namespace, name)
+
+
+Context = Annotated[Services, Depends(services)]
+Function = Annotated[FunctionName, Depends(function_name)]
+WaitS = Annotated[
+    float,
+    Query(
+        ge=0,
+        le=LONGEST_WAIT_S,
+        allow_inf_nan=False,
+        description="Answer when the newest revision is ready, idle or failed, at the latest after so many seconds",
+    ),
+]
+
+
+def if_match(request: Request) -> Guard | None:
+    """A check of the request's If-Match; None where it has none. The check raises: PreconditionFailed."""
+    wanted = request.headers.get("if-match")
+    if wanted is None:
+        return None
+    tags = {tag.strip() for tag in wanted.split(",")}
+
+    def guard(record: FunctionRecord) -> None:
+        if "*" not in tags and etag(record) not in tags:
+            raise PreconditionFailed(
+                f"{record.function} was changed meanwhile: read it again, its ETag is {etag(record)}"
+            )
+
+    return guard

@@ -1,0 +1,90 @@
+"""The nested objects of the function resource: bounds of instances and calls, scaling, network."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from faasioflex.model.function import MIB, Limits, Network, Scaling
+
+GIB = 1024 * MIB
+_DEFAULT = Limits()
+_SCALE = Scaling()
+
+
+class Strict(BaseModel):
+    """Every edge model: unknown fields refused, no «"5"» for 5, no NaN."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class LimitsIn(Strict):
+    """Bounds of one instance and of one call. A change makes a new revision."""
+
+    memory_bytes: int = Field(
+        _DEFAULT.memory_bytes, ge=32 * MIB, le=256 * GIB, description="Memory of one instance, budgeted"
+    )
+    cpu: float = Field(
+        _DEFAULT.cpu,
+        ge=0.05,
+        le=256,
+        description="Cores; a limit that may be overcommitted, not applied until the instance is ready",
+    )
+    timeout_s: float = Field(
+        _DEFAULT.timeout_s,
+        ge=0.1,
+        le=3600,
+        description="To the first byte of the answer, then the longest silence between bytes",
+    )
+    concurrency: int = Field(_DEFAULT.concurrency, ge=1, le=1000, description="Calls at once in one instance")
+    queue: int = Field(_DEFAULT.queue, ge=0, le=10_000, description="Calls that may wait beyond that; the rest get 429")
+    queue_wait_s: float = Field(_DEFAULT.queue_wait_s, ge=0, le=600, description="The longest wait of such a call")
+    payload_bytes: int | None = Field(
+        _DEFAULT.payload_bytes, ge=0, le=64 * GIB, description="Largest request body; null takes any size, streamed"
+    )
+    disk_bytes: int = Field(_DEFAULT.disk_bytes, ge=MIB, le=64 * GIB, description="Size of the private /tmp")
+    processes: int = Field(_DEFAULT.processes, ge=4, le=4096, description="Processes and threads of one instance")
+
+    def value(self) -> Limits:
+        return Limits(**dict(self))
+
+
+class ScalingIn(Strict):
+    """How many instances there are. Changes in place."""
+
+    min_instances: int = Field(_SCALE.min_instances, ge=0, le=1000)
+    max_instances: int = Field(_SCALE.max_instances, ge=1, le=1000)
+    target_utilization: float = Field(
+        _SCALE.target_utilization, ge=0.05, le=1, description="Share of an instance's concurrency that is aimed at"
+    )
+    cpu_percent: int = Field(_SCALE.cpu_percent, ge=1, le=100, description="Only the default is taken so far")
+    memory_percent: int = Field(_SCALE.memory_percent, ge=1, le=100, description="Only the default is taken so far")
+    latency_p95_ms: float | None = Field(
+        _SCALE.latency_p95_ms, ge=1, le=3_600_000, description="Only the default is taken so far"
+    )
+    idle_s: float = Field(
+        _SCALE.idle_s, ge=1, le=30 * 86_400, description="Without calls for so long, instances above the minimum stop"
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> ScalingIn:
+        if self.max_instances < self.min_instances:
+            raise PydanticCustomError("order", "max_instances is below min_instances: raise it or lower min_instances")
+        return self
+
+    def value(self) -> Scaling:
+        return Scaling(**dict(self))
+
+
+Destination = Annotated[str, StringConstraints(min_length=1, max_length=260)]
+
+
+class NetworkIn(Strict):
+    """What instances may reach."""
+
+    egress: list[Destination] = Field(default_factory=list, max_length=100, description="Only [] is taken so far")
+
+    def value(self) -> Network:
+        return Network(tuple(self.egress))

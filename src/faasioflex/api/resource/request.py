@@ -1,0 +1,65 @@
+"""The function resource in requests (register, PUT, the result of a PATCH) and in ``function.yaml``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+from faasioflex.api.resource.limits import LimitsIn, NetworkIn, ScalingIn, Strict
+from faasioflex.api.resource.source import SourceIn
+from faasioflex.api.resource.texts import (
+    Description,
+    EnvName,
+    EnvValue,
+    LabelKey,
+    LabelValue,
+    NameText,
+    SecretName,
+    check_env,
+)
+from faasioflex.model.function import FunctionSpec, Rollout, RuntimeName, Visibility
+
+
+class FunctionIn(Strict):
+    """A function as users write it. Everything but name and runtime may be left out."""
+
+    namespace: NameText | None = Field(None, description="Default: the caller's own")
+    name: NameText = Field(description="Unique in the namespace")
+    runtime: RuntimeName = Field(description="python and exec so far")
+    handler: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        None,
+        description="What to load; null is the runtime's default (python: main:handle, else main:app; exec: the only file)",
+    )
+    visibility: Visibility = Field("private", description="Only private is taken so far")
+    env: Annotated[dict[EnvName, EnvValue], AfterValidator(check_env)] = Field(
+        default_factory=dict, max_length=1000, description="Environment of the instances, at most 64 KiB"
+    )
+    secrets: list[SecretName] = Field(default_factory=list, max_length=100, description="Only [] is taken so far")
+    limits: LimitsIn = Field(default_factory=lambda: LimitsIn.model_validate({}))
+    scaling: ScalingIn = Field(default_factory=lambda: ScalingIn.model_validate({}))
+    network: NetworkIn = Field(default_factory=NetworkIn)
+    labels: dict[LabelKey, LabelValue] = Field(default_factory=dict, max_length=64, description="As in Kubernetes")
+    description: Description = ""
+    source: SourceIn | None = None
+    rollout: Rollout | None = Field(
+        None, description="none: the new revision is started and checked, and waits for a traffic change; default all"
+    )
+    status: Any = Field(None, description="The platform's own; ignored in requests")
+
+    def spec(self, namespace: str) -> FunctionSpec:
+        """Everything but source and rollout; ``namespace`` is the caller's own, for where none is said."""
+        return FunctionSpec(
+            namespace=self.namespace or namespace,
+            name=self.name,
+            runtime=self.runtime,
+            handler=self.handler,
+            visibility=self.visibility,
+            env=dict(self.env),
+            secrets=tuple(self.secrets),
+            limits=self.limits.value(),
+            scaling=self.scaling.value(),
+            network=self.network.value(),
+            labels=dict(self.labels),
+            description=self.description,
+        )

@@ -1,0 +1,185 @@
+"""The shapes of answers, for the OpenAPI document (answers are built by ``answer`` and not validated again)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from faasioflex.model.function import Rollout, RuntimeName, Visibility
+from faasioflex.model.invocation import InvocationState
+from faasioflex.model.status import FunctionState, RevisionState
+
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+Percent = Annotated[int, Field(ge=0, le=100)]
+
+
+class Shape(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class LimitsOut(Shape):
+    memory_bytes: int
+    cpu: float
+    timeout_s: float
+    concurrency: int
+    queue: int
+    queue_wait_s: float
+    payload_bytes: int | None
+    disk_bytes: int
+    processes: int
+
+
+class ScalingOut(Shape):
+    min_instances: int
+    max_instances: int
+    target_utilization: float
+    cpu_percent: int
+    memory_percent: int
+    latency_p95_ms: float | None
+    idle_s: float
+
+
+class NetworkOut(Shape):
+    egress: list[str]
+
+
+class CodeOut(Shape):
+    sha256: str = Field(description="Of the code's canonical tar: the same files, the same digest")
+    size_bytes: int = Field(description="Of all files, unpacked")
+
+
+class ImageOut(Shape):
+    image: str
+    digest: str | None
+
+
+class LatestOut(Shape):
+    revision: int
+    state: RevisionState
+    message: str | None
+
+
+class StatusOut(Shape):
+    state: FunctionState = Field(description="Of what serves")
+    revision: int | None = Field(description="The newest that became ready")
+    latest: LatestOut = Field(description="The newest of all")
+    traffic: dict[str, Percent] = Field(description="Revision -> percent of the calls; {} while nothing serves")
+    ready_instances: int
+    url: str
+    message: str | None = Field(description="What is wrong, in words that say what to do")
+    created_at: Time
+    updated_at: Time
+    build_s: float | None = Field(description="How long the newest revision's build took")
+
+
+class FunctionOut(Shape):
+    namespace: str
+    name: str
+    runtime: RuntimeName
+    handler: str | None
+    visibility: Visibility
+    env: dict[str, str]
+    secrets: list[str]
+    limits: LimitsOut
+    scaling: ScalingOut
+    network: NetworkOut
+    labels: dict[str, str]
+    description: str
+    source: CodeOut | ImageOut
+    status: StatusOut
+
+
+class FunctionPage(Shape):
+    items: list[FunctionOut]
+    next: str | None = Field(description="The cursor of the next page; null on the last")
+
+
+class RevisionOut(Shape):
+    revision: int
+    state: RevisionState
+    message: str | None
+    created_at: Time
+    created_by: str
+    source: CodeOut | ImageOut
+    traffic_percent: Percent
+    ready_instances: int
+    build_s: float | None
+    rollout: Rollout
+    runtime: RuntimeName
+    handler: str | None
+    env: dict[str, str]
+    secrets: list[str]
+    limits: LimitsOut
+    network: NetworkOut
+
+
+class RevisionPage(Shape):
+    items: list[RevisionOut] = Field(description="Newest first")
+
+
+class CallErrorOut(Shape):
+    code: str
+    message: str
+    http_status: int | None
+
+
+class InvocationOut(Shape):
+    invocation_id: str
+    function: str
+    revision: int | None
+    status: InvocationState
+    result: Any = Field(description='JSON, text, or {"base64", "content_type"}')
+    error: CallErrorOut | None
+    attempts: int
+    created_at: Time
+    started_at: Time | None
+    finished_at: Time | None
+    duration_ms: float | None
+
+
+class LatencyOut(Shape):
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+
+class MetricsOut(Shape):
+    """null: not measured yet."""
+
+    window_s: float
+    calls_per_s: float
+    error_rate: float | None
+    latency_ms: LatencyOut
+    in_progress: int
+    waiting: int
+    instances: int
+    cpu: float | None
+    memory_bytes: int | None
+    cold_starts: int | None
+
+
+class LogLineOut(Shape):
+    time: Time
+    revision: int
+    instance: str
+    stream: Literal["stdout", "stderr", "platform"]
+    request_id: str | None
+    message: str
+
+
+class FieldErrorOut(Shape):
+    pointer: str = Field(description='RFC 6901; "" is the whole document, /query/NAME a parameter')
+    message: str
+
+
+class Problem(BaseModel):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str = Field(description="A stable word for programs")
+    request_id: str
+    errors: list[FieldErrorOut] | None = None

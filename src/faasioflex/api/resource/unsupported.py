@@ -1,0 +1,42 @@
+"""Fields whose feature has not come yet: anything but their default is refused, nothing is ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from faasioflex.api.resource.request import FunctionIn
+from faasioflex.model.errors import FieldError, NotSupportedYet
+from faasioflex.model.function import Scaling
+
+SUPPORTED_RUNTIMES = ("python", "exec")
+_SCALING_FIELDS = ("cpu_percent", "memory_percent", "latency_p95_ms")
+
+
+def check_supported(function: FunctionIn) -> None:
+    """Raises: NotSupportedYet, which names each field."""
+    refuse(tuple(_unsupported(function)))
+
+
+def refuse(errors: tuple[FieldError, ...]) -> None:
+    """Raises: NotSupportedYet where there are any."""
+    if errors:
+        fields = ", ".join(one.pointer[1:].replace("/", ".") for one in errors)
+        raise NotSupportedYet(f"Not supported yet: {fields}. {errors[0].message}", errors=errors)
+
+
+def _unsupported(function: FunctionIn) -> Iterator[FieldError]:
+    if function.runtime not in SUPPORTED_RUNTIMES:
+        yield FieldError("/runtime", f"The runtimes so far are {' and '.join(SUPPORTED_RUNTIMES)}")
+    if function.source is not None and function.source.image is not None:
+        yield FieldError("/source/image", "Images cannot be run yet: send files or an archive")
+    if function.visibility != "private":
+        yield FieldError("/visibility", "Only private so far: there are no identities yet")
+    if function.secrets:
+        yield FieldError("/secrets", "Secrets cannot be stored yet: leave the list empty")
+    if function.network.egress:
+        yield FieldError("/network/egress", "Instances have no network yet: leave the list empty")
+    default = Scaling()
+    for field in _SCALING_FIELDS:
+        value = getattr(default, field)
+        if getattr(function.scaling, field) != value:
+            yield FieldError(f"/scaling/{field}", f"Only the default ({value if value is not None else 'null'}) so far")

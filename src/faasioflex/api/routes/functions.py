@@ -1,0 +1,187 @@
+"""Register, read, list, change and delete functions."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse
+
+from faasioflex.api.context import Context, Function, WaitS, if_match
+from faasioflex.api.problems import problems
+from faasioflex.api.resource.answer import function_document, source_document, spec_document
+from faasioflex.api.resource.document import invalid, merge, read_function
+from faasioflex.api.resource.request import FunctionIn
+from faasioflex.api.resource.shapes import FunctionOut, FunctionPage
+from faasioflex.api.resource.source import SourceIn
+from faasioflex.api.routes.answers import ETAG, changed, resource
+from faasioflex.api.schema import IF_MATCH, function_body
+from faasioflex.manager.archive.canonical import Code
+from faasioflex.manager.functions import read
+from faasioflex.manager.functions.delete import delete
+from faasioflex.manager.functions.register import check_free, register
+from faasioflex.manager.functions.revise import Wanted
+from faasioflex.manager.functions.update import update
+from faasioflex.model.errors import FieldError
+from faasioflex.model.function import FunctionRecord, Source
+from faasioflex.model.names import ADMIN_NAMESPACE, NAME_PATTERN
+
+router = APIRouter(tags=["functions"])
+MERGE_PATCH = "application/merge-patch+json"
+Answered = {200: {"headers": ETAG}}
+
+
+@router.post(
+    "/functions/register",
+    status_code=201,
+    response_model=FunctionOut,
+    responses={201: {"headers": ETAG}, **problems(400, 408, 409, 413, 415)},
+    openapi_extra=function_body("FunctionIn", multipart=True),
+)
+async def register_function(request: Request, context: Context, wait_s: WaitS = 0) -> Response:
+    """Register a new function; 409 where the name is taken."""
+    async with context.uploads.receive(request) as upload:
+        wanted = read_function(upload.document)
+        spec = wanted.spec(ADMIN_NAMESPACE)
+        await check_free(context.registry, spec.function)
+        code = await context.uploads.code(wanted.source, upload.archive)
+        if code is None:
+            raise invalid(FieldError("/source", "Say where the code is: files, archive, or a file beside the JSON"))
+        rollout, actor = wanted.rollout, context.actor(request)
+        entry = await register(context.registry, spec, code, rollout, actor=actor, now=context.now())
+    return await changed(context, entry.value, wait_s, 201)
+
+
+@router.get("/functions", response_model=FunctionPage, responses=problems())
+async def list_functions(
+    context: Context,
+    namespace: Annotated[str | None, Query(pattern=NAME_PATTERN, max_length=40)] = None,
+    label: Annotated[list[str] | None, Query(max_length=20, description="k=v; all of several have to fit")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    cursor: Annotated[str | None, Query(max_length=200, description="next of the page before")] = None,
+) -> Response:
+    """Functions in the order of their names."""
+    after = _key_of(cursor) if cursor is not None else ""
+    page = await read.list_functions(
+        context.registry, namespace=namespace, labels=_labels(label or []), after=after, limit=limit
+    )
+    following = base64.urlsafe_b64encode(page.after.encode()).decode() if page.after is not None else None
+    return JSONResponse({"items": [function_document(seen) for seen in page.items], "next": following})
+
+
+@router.get(
+    "/functions/{namespace}/{name}", response_model=FunctionOut, responses={200: {"headers": ETAG}, **problems(404)}
+)
+async def get_function(context: Context, function: Function) -> Response:
+    """One function."""
+    return resource(await read.get(context.registry, function))
+
+
+@router.put(
+    "/functions/{namespace}/{name}",
+    response_model=FunctionOut,
+    responses={200: {"headers": ETAG}, **problems(400, 404, 408, 409, 412, 413, 415)},
+    openapi_extra=function_body("FunctionPut", multipart=True, parameters=[IF_MATCH]),
+)
+async def put_function(request: Request, context: Context, function: Function, wait_s: WaitS = 0) -> Response:
+    """Replace everything that is set; what is left out goes back to its default, only source stays."""
+    async with context.uploads.receive(request) as upload:
+        wanted = read_function(upload.document, namespace=function.namespace, name=function.name)
+        code = await context.uploads.code(wanted.source, upload.archive)
+        entry = await update(
+            context.registry,
+            function,
+            _applied(lambda _: wanted, code),
+            code,
+            actor=context.actor(request),
+            now=context.now(),
+            guard=if_match(request),
+        )
+    return await changed(context, entry.value, wait_s)
+
+
+@router.patch(
+    "/functions/{namespace}/{name}",
+    response_model=FunctionOut,
+    responses={200: {"headers": ETAG}, **problems(400, 404, 408, 409, 412, 413, 415)},
+    openapi_extra=function_body("FunctionPatch", MERGE_PATCH, multipart=True, parameters=[IF_MATCH]),
+)
+async def patch_function(request: Request, context: Context, function: Function, wait_s: WaitS = 0) -> Response:
+    """Change what is named (RFC 7396: null goes back to the default); source is replaced whole."""
+    fixed = {"namespace": function.namespace, "name": function.name}
+    async with context.uploads.receive(request, MERGE_PATCH) as upload:
+        patch = upload.document
+        if not isinstance(patch, dict):
+            raise invalid(FieldError("", "Must be an object"))
+
+        def wanted(record: FunctionRecord) -> FunctionIn:
+            return read_function(_patched(record, patch), **fixed)
+
+        now_wanted = wanted((await context.registry.find(function)).value)
+        code = await context.uploads.code(now_wanted.source, upload.archive)
+        entry = await update(
+            context.registry,
+            function,
+            _applied(wanted, code),
+            code,
+            actor=context.actor(request),
+            now=context.now(),
+            guard=if_match(request),
+        )
+    return await changed(context, entry.value, wait_s)
+
+
+@router.delete(
+    "/functions/{namespace}/{name}",
+    status_code=204,
+    responses=problems(404, 409, 412),
+    openapi_extra={"parameters": [IF_MATCH]},
+)
+async def delete_function(request: Request, context: Context, function: Function) -> Response:
+    """Answered when its instances are drained and gone and the name is free again."""
+    await delete(context.registry, function, now=context.now(), guard=if_match(request))
+    return Response(status_code=204)
+
+
+def _patched(record: FunctionRecord, patch: dict[str, Any]) -> dict[str, Any]:
+    plain = {name: value for name, value in patch.items() if name not in {"source", "rollout", "status"}}
+    merged = merge(spec_document(record.spec), plain)
+    return {**merged, "source": patch.get("source"), "rollout": patch.get("rollout")}
+
+
+def _applied(wanted: Callable[[FunctionRecord], FunctionIn], code: Code | None) -> Callable[[FunctionRecord], Wanted]:
+    """From the request to what the use case takes, at each attempt on the record as it is then."""
+
+    def apply(record: FunctionRecord) -> Wanted:
+        request = wanted(record)
+        source = code.source if code is not None else _unchanged(request.source, record.source)
+        return Wanted(request.spec(record.spec.namespace), source, request.rollout)
+
+    return apply
+
+
+def _unchanged(given: SourceIn | None, held: Source) -> Source:
+    """``source`` as it was answered, or absent. Raises: Invalid where it names other code."""
+    if given is not None and given.sha256 != source_document(held).get("sha256"):
+        raise invalid(FieldError("/source/sha256", "Is not the code of this function now: send files or an archive"))
+    return held
+
+
+def _labels(texts: list[str]) -> dict[str, str]:
+    labels: dict[str, str] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not (key and equals):
+            raise invalid(FieldError("/query/label", "Must be key=value"))
+        labels[key] = value
+    return labels
+
+
+def _key_of(cursor: str) -> str:
+    try:
+        return base64.b64decode(cursor, altchars=b"-_", validate=True).decode("ascii")
+    except (binascii.Error, ValueError):
+        raise invalid(FieldError("/query/cursor", "Must be the next of a page before")) from None
