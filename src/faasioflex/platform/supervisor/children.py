@@ -11,6 +11,7 @@ from functools import partial
 from faasioflex.gateway.envoy import bootstrap
 from faasioflex.gateway.envoy.settings import EnvoySettings
 from faasioflex.platform import binaries
+from faasioflex.platform.envoy import envoy_settings
 from faasioflex.platform.folder import DataFolder
 from faasioflex.platform.settings import Settings
 from faasioflex.platform.supervisor import nats
@@ -41,6 +42,7 @@ class Plan:
 def plan(settings: Settings, host: str, port: int, certificate: CertificateFiles | None, run: nats.NatsRun) -> Plan:
     """Everything that ``ffx up`` starts. The gateway comes last: once its port is bound, the platform is there."""
     folder = settings.folder
+    files = (certificate.chain, certificate.key) if certificate else None
     python = (sys.executable, "-P")  # -P: never import from the working folder
     ours = _environment(settings, gateway_url(host, port, secure=certificate is not None))
 
@@ -72,26 +74,11 @@ def plan(settings: Settings, host: str, port: int, certificate: CertificateFiles
         ),
         gateway=ChildSpec(
             "envoy",
-            partial(_envoy_command, _envoy(settings, host, port, certificate)),
+            partial(_envoy_command, envoy_settings(settings, host, port, files)),
             _bare(folder) | {PART_VARIABLE: "envoy"},
             partial(_live, folder),
             STOP_S["envoy"],
         ),
-    )
-
-
-def _envoy(settings: Settings, host: str, port: int, certificate: CertificateFiles | None) -> EnvoySettings:
-    folder = settings.folder
-    return EnvoySettings(
-        folder=folder.envoy,
-        ads_socket=folder.ads_socket,
-        api_socket=folder.api_socket,
-        invoker_socket=folder.invoker_socket,
-        admin_socket=folder.envoy_admin_socket,
-        host=host,
-        port=port,
-        tls_cert=certificate.chain if certificate else None,
-        tls_key=certificate.key if certificate else None,
     )
 
 

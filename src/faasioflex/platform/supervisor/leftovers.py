@@ -13,6 +13,7 @@ from faasioflex.platform.folder import DataFolder
 from faasioflex.platform.supervisor.spawn import PART_VARIABLE, start_ticks
 
 GONE_WITHIN_S = 5.0
+OURS = (f"{PART_VARIABLE}=".encode(), b"FFX_INSTANCE=")  # of parts, of what runs in sandboxes
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,12 @@ class Leftover:
 def find(folder: DataFolder) -> list[Leftover]:
     """Processes of this installation, apart from this process and its ancestors.
 
-    Ours are those that the supervisor marked (FFX_DATA and FFX_PART in the environment), what they started (it inherits the
-    marks), and sandboxes, whose bubblewrap has the folder among its arguments. A shell that merely exports FFX_DATA, or an
+    Ours are those with FFX_DATA and either FFX_PART or FFX_INSTANCE in the environment (children of the supervisor, what they
+    started, functions), and bubblewraps that have the folder among their arguments. A shell that merely exports FFX_DATA, or an
     editor that has a file of the folder open, is not ours.
     """
     spared = _ancestors()
-    marks = {f"FFX_DATA={folder.root}".encode()}
+    mark = f"FFX_DATA={folder.root}".encode()
     inside = f"{folder.root}/".encode()
     found = []
     for entry in os.scandir("/proc"):
@@ -44,9 +45,7 @@ def find(folder: DataFolder) -> list[Leftover]:
         if started is None or arguments == [b""]:
             continue
         environment = _read(pid, "environ").split(b"\0")
-        marked = not marks.isdisjoint(environment) and any(
-            e.startswith(f"{PART_VARIABLE}=".encode()) for e in environment
-        )
+        marked = mark in environment and any(e.startswith(OURS) for e in environment)
         sandbox = os.path.basename(arguments[0]) == b"bwrap" and any(inside in a + b"/" for a in arguments[1:])
         if marked or sandbox:
             found.append(Leftover(pid, started, b" ".join(arguments).decode(errors="replace")[:120].strip()))

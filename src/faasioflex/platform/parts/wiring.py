@@ -1,0 +1,77 @@
+"""The one place that picks drivers: what each part is given. Imports of a part happen here only when it is wanted."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from faasioflex.bus.port import Bus
+from faasioflex.platform.envoy import envoy_settings
+from faasioflex.platform.parts.host import Host
+from faasioflex.platform.parts.part import HeardFrom, Part
+from faasioflex.platform.settings import Settings
+
+
+def wire(host: Host, names: Sequence[str], bus: Bus, settings: Settings) -> None:
+    """Make the parts and add them to ``host``. Where the API is without the invoker, it also tells whether that is heard."""
+    for name in names:
+        host.add(name, _MAKERS[name](host, bus, settings))
+    if "api" in names and "invoker" not in names:
+        host.add("invoker", HeardFrom(bus, "invoker.local"))
+
+
+def _api(host: Host, bus: Bus, settings: Settings) -> Part:
+    from faasioflex.api.server import ApiPart
+
+    folder = settings.folder
+    return ApiPart(bus, socket_path=folder.api_socket, invoker_socket=folder.invoker_socket, readiness=host.readiness)
+
+
+def _manager(_host: Host, bus: Bus, settings: Settings) -> Part:
+    from faasioflex.manager.builder.registries import machine_registries
+    from faasioflex.manager.builder.service import LocalBuilder
+    from faasioflex.manager.service import FunctionManager
+    from faasioflex.runtime.driver import LauncherDriver
+
+    folder = settings.folder
+    driver = LauncherDriver(folder.launcher_socket)
+    builder = LocalBuilder(bus, driver, folder.builds, machine_registries(os.environ, Path.home()))
+    # a sandbox has no network: the platform's URL is of use only where there is no sandbox
+    url = os.environ.get("FFX_GATEWAY_URL") if settings.runtime == "process" else None
+    return FunctionManager(bus, driver, builder, platform_url=url)
+
+
+def _gateway(_host: Host, bus: Bus, settings: Settings) -> Part:
+    from faasioflex.gateway.controller import GatewayController
+    from faasioflex.gateway.envoy.driver import EnvoyGateway
+
+    return GatewayController(bus, EnvoyGateway(envoy_settings(settings, settings.host, settings.port)))
+
+
+def _autoscaler(_host: Host, bus: Bus, _settings: Settings) -> Part:
+    from faasioflex.autoscaler.service import Autoscaler
+
+    return Autoscaler(bus)
+
+
+def _relay(_host: Host, bus: Bus, _settings: Settings) -> Part:
+    from faasioflex.bus.relay import EventRelay
+
+    return EventRelay(bus)
+
+
+def _invoker(_host: Host, bus: Bus, settings: Settings) -> Part:
+    from faasioflex.invoker.service import Invoker
+
+    return Invoker(bus, settings.folder.invoker_socket)
+
+
+_MAKERS: dict[str, Callable[[Host, Bus, Settings], Part]] = {
+    "api": _api,
+    "manager": _manager,
+    "gateway": _gateway,
+    "autoscaler": _autoscaler,
+    "relay": _relay,
+    "invoker": _invoker,
+}
