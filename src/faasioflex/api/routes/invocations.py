@@ -14,7 +14,7 @@ from faasioflex.api.problems import problems
 from faasioflex.api.resource.shapes import InvocationOut
 from faasioflex.api.resource.times import rfc3339
 from faasioflex.bus.port import Entry
-from faasioflex.model.errors import Conflict, InvocationNotFound
+from faasioflex.model.errors import InvocationNotFound, WrongState
 from faasioflex.model.invocation import Invocation
 
 router = APIRouter(tags=["calls"])
@@ -48,7 +48,7 @@ async def cancel_invocation(context: Context, invocation_id: InvocationId) -> Re
     call = entry.value
     if call.status != "queued":
         why = "has ended" if call.status not in RUNNING else "is running: it ends with its caller's connection"
-        raise Conflict(f"The call {invocation_id} cannot be cancelled: it {why}")
+        raise WrongState(f"The call {invocation_id} cannot be cancelled: it {why}")
     cancelled = replace(call, status="cancelled", finished_at=context.now())
     await context.invocations.update(entry.key, cancelled, entry.revision)
     return JSONResponse(invocation_document(cancelled))

@@ -6,7 +6,7 @@ from faasioflex.bus.port import Entry
 from faasioflex.manager.archive.canonical import Code
 from faasioflex.manager.functions.registry import Registry
 from faasioflex.manager.functions.revise import Wanted, first
-from faasioflex.model.errors import Conflict, FunctionExists
+from faasioflex.model.errors import Conflict, FunctionExists, WrongState
 from faasioflex.model.function import FunctionRecord, FunctionSpec, Rollout
 from faasioflex.model.names import FunctionName
 
@@ -14,7 +14,7 @@ WAIT_FOR_DELETION_S = 10.0
 
 
 async def check_free(registry: Registry, function: FunctionName) -> None:
-    """Raises: FunctionExists; Conflict where the name is being deleted and is not free within a short wait."""
+    """Raises: FunctionExists; WrongState where the name is being deleted and is not free within a short wait."""
     entry = await registry.records.get(function.key)
     if entry is None:
         return
@@ -27,7 +27,7 @@ async def check_free(registry: Registry, function: FunctionName) -> None:
         return registry.functions.revision >= entry.revision and (seen is None or seen.value.uid != uid)
 
     if not await registry.until(gone, WAIT_FOR_DELETION_S):
-        raise Conflict(
+        raise WrongState(
             f"{function} is being deleted: its last calls are still running. Register it again when it is gone"
         )
 
@@ -37,7 +37,7 @@ async def register(
 ) -> Entry[FunctionRecord]:
     """Store the code, then the first revision, then the function: the last write decides.
 
-    Raises: FunctionExists, Conflict, Unavailable. Nothing that was stored is visible then; it is collected.
+    Raises: FunctionExists, WrongState, Unavailable. Nothing that was stored is visible then; it is collected.
     """
     await check_free(registry, spec.function)
     await registry.code.put(code.source.sha256, code.packed)
@@ -46,7 +46,5 @@ async def register(
         await registry.revisions.create(*step.revision)
     try:
         return await registry.commit(step.record, None)
-    except FunctionExists:
-        raise
     except Conflict:
         raise FunctionExists(f"There is a function {spec.function} already: somebody else was faster") from None

@@ -8,7 +8,7 @@ from faasioflex.bus.port import Entry
 from faasioflex.manager.archive.canonical import Code
 from faasioflex.manager.functions.registry import Registry
 from faasioflex.manager.functions.revise import Step, Wanted, following
-from faasioflex.model.errors import Conflict
+from faasioflex.model.errors import Conflict, WrongState
 from faasioflex.model.function import FunctionRecord
 from faasioflex.model.names import FunctionName
 
@@ -24,14 +24,14 @@ async def change(
 ) -> Entry[FunctionRecord]:
     """Write what ``next_step`` makes of the newest record; None from it changes nothing.
 
-    Raises: FunctionNotFound; Conflict (being deleted, or too many writers at once); what ``guard`` and ``next_step`` raise.
+    Raises: FunctionNotFound; WrongState (being deleted); Conflict (too many writers at once); what ``guard`` and ``next_step`` raise.
     """
     for _ in range(ATTEMPTS):
         entry = await registry.find(function)
         if guard is not None:
             guard(entry.value)
         if entry.value.deleting:
-            raise Conflict(f"{function} is being deleted")
+            raise WrongState(f"{function} is being deleted")
         step = await next_step(entry.value)
         if step is None:
             return entry
