@@ -42,10 +42,10 @@ class Registries:
         return made
 
 
-def machine_registries(environ: Mapping[str, str], home: Path) -> Registries:
+def machine_registries(environ: Mapping[str, str], home: Path, etc: Path = Path("/etc")) -> Registries:
     """What the environment and the settings files of pip and uv say."""
-    pip = _pip_settings(environ, home)
-    uv_default, uv_extra = _uv_settings(environ, home)
+    pip = _pip_settings(environ, home, etc)
+    uv_default, uv_extra = _uv_settings(environ, home, etc)
     default = _first(
         environ.get("UV_DEFAULT_INDEX"),
         environ.get("UV_INDEX_URL"),
@@ -70,9 +70,9 @@ def machine_registries(environ: Mapping[str, str], home: Path) -> Registries:
     )
 
 
-def _pip_settings(environ: Mapping[str, str], home: Path) -> dict[str, str]:
+def _pip_settings(environ: Mapping[str, str], home: Path, etc: Path) -> dict[str, str]:
     """``[global]`` and ``[install]`` of pip's files, the user's over the machine's."""
-    files = [Path("/etc/pip.conf"), home / ".pip/pip.conf", home / ".config/pip/pip.conf"]
+    files = [etc / "pip.conf", home / ".pip/pip.conf", home / ".config/pip/pip.conf"]
     if environ.get("PIP_CONFIG_FILE"):
         files.append(Path(environ["PIP_CONFIG_FILE"]))
     found: dict[str, str] = {}
@@ -88,10 +88,10 @@ def _pip_settings(environ: Mapping[str, str], home: Path) -> dict[str, str]:
     return found
 
 
-def _uv_settings(environ: Mapping[str, str], home: Path) -> tuple[str | None, list[str]]:
+def _uv_settings(environ: Mapping[str, str], home: Path, etc: Path) -> tuple[str | None, list[str]]:
     default: str | None = None
     extra: list[str] = []
-    files = [Path("/etc/uv/uv.toml"), home / ".config/uv/uv.toml"]
+    files = [etc / "uv/uv.toml", home / ".config/uv/uv.toml"]
     if environ.get("UV_CONFIG_FILE"):
         files.append(Path(environ["UV_CONFIG_FILE"]))
     for file in files:
