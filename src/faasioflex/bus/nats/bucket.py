@@ -9,9 +9,9 @@ from uuid import uuid4
 
 from faasioflex.bus.codec import encode
 from faasioflex.bus.nats.feed import Record
-from faasioflex.bus.nats.jetstream import MESSAGE_NOT_FOUND, STREAM_NOT_FOUND, ApiError, JetStream
+from faasioflex.bus.nats.jetstream import MESSAGE_NOT_FOUND, STREAM_NOT_FOUND, ApiError, JetStream, RepeatedConflict
 from faasioflex.bus.nats.messages import StoredMessage
-from faasioflex.bus.nats.streams import read_newest
+from faasioflex.bus.nats.streams import read_all, read_newest
 from faasioflex.bus.nats.values import (
     DELETED,
     OPERATION,
@@ -36,8 +36,9 @@ MESSAGE_ID = "Nats-Msg-Id"
 class NatsBucket(Generic[T]):
     """Writes carry a message id of their own, so one whose acknowledgement was lost with the connection is sent again safely.
 
-    What can still happen then: our write was stored, the server died, and somebody changed the key before we asked again,
-    in a bucket without history. The answer is Conflict, which is true: what we wrote is not the newest any more.
+    Where the repeated write meets a newer sequence, the id tells whether that is our own, which is then a success. What
+    remains: ours was stored, the server died, and somebody changed the key before we asked again, in a bucket without
+    history. The answer is Conflict, which is true: what we wrote is not the newest any more.
     """
 
     def __init__(
@@ -122,7 +123,25 @@ class NatsBucket(Generic[T]):
         held = {MESSAGE_ID: message_id, **(headers or {})}
         if expected is not None:
             held[EXPECTED] = str(expected)
-        return (await self._jetstream.store(subject_of(self.name, checked_key(key)), data, held)).sequence
+        subject = subject_of(self.name, checked_key(key))
+        try:
+            return (await self._jetstream.store(subject, data, held)).sequence
+        except RepeatedConflict:
+            ours = await self._sequence_of(subject, message_id)
+            if ours is None:
+                raise
+            return ours
+
+    async def _sequence_of(self, subject: str, message_id: str) -> int | None:
+        """Where in the kept history of a key the write with that id is."""
+        found: list[int] = []
+
+        def take(record: Record) -> None:
+            if record.headers is not None and record.headers.get(MESSAGE_ID) == message_id:
+                found.append(record.sequence)
+
+        await read_all(self._jetstream, stream_of(self.name), subject, take, found.clear)
+        return found[0] if found else None
 
     async def _newest(self, key: str) -> StoredMessage | None:
         """The key's newest message, markers included. MSG.GET is answered by the stream's leader, never by a replica."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 import nats.errors
 
@@ -33,10 +33,19 @@ class Away(Exception):
     """This attempt failed because the server or its JetStream is not (yet) there: worth another one."""
 
 
+class RepeatedConflict(Conflict):
+    """The expected sequence does not hold, but an earlier attempt got no answer: the newer message may be our own."""
+
+
 @dataclass(frozen=True)
 class Stored:
     sequence: int
     duplicate: bool
+
+
+@dataclass
+class _Attempts:
+    count: int = 0
 
 
 async def ask(link: Link, subject: str, data: bytes, timeout_s: float, headers: dict[str, str] | None = None) -> Any:
@@ -78,21 +87,31 @@ class JetStream:
         """Publish and wait until it is stored.
 
         Where the acknowledgement is lost with the connection, the same message is sent again on the next one. With a
-        ``Nats-Msg-Id`` the server then answers with the sequence of the first, also if it checks an expected sequence;
-        without one it may be stored twice. Raises Unavailable (it may have been stored), Conflict, PayloadTooLarge.
+        ``Nats-Msg-Id`` the server then answers with the sequence of the first; without one it may be stored twice.
+
+        Raises: Unavailable (it may have been stored all the same), Conflict (RepeatedConflict where the server could not
+        tell our first attempt from somebody else's write: it checks sequences before message ids), PayloadTooLarge.
         """
+        attempts = _Attempts()
         try:
-            answer = await self._until(subject, data, headers)
+            answer = await self._until(subject, data, headers, attempts)
         except ApiError as error:
-            raise_stored(subject, error)
+            if error.number in WRONG_LAST_SEQUENCE:
+                kind = RepeatedConflict if attempts.count > 1 else Conflict
+                raise kind(f"{subject} was changed by somebody else: read it again ({error.description})") from error
+            raise Unavailable(f"NATS does not store {subject}: {error}") from error
         return Stored(int(answer["seq"]), bool(answer.get("duplicate", False)))
 
-    async def _until(self, subject: str, data: bytes, headers: dict[str, str] | None) -> Any:
+    async def _until(
+        self, subject: str, data: bytes, headers: dict[str, str] | None, attempts: _Attempts | None = None
+    ) -> Any:
         clock = asyncio.get_running_loop().time
         deadline = self.connection.deadline()
         reason = "no answer in time"
         while True:
             link = await self.connection.link(deadline)
+            if attempts is not None:
+                attempts.count += 1
             try:
                 return await ask(link, subject, data, max(deadline - clock(), PAUSE_S), headers)
             except Away as error:
@@ -102,10 +121,3 @@ class JetStream:
             if clock() + PAUSE_S >= deadline:
                 raise Unavailable(f"NATS does not answer: {reason}") from None
             await asyncio.sleep(PAUSE_S)
-
-
-def raise_stored(subject: str, error: ApiError) -> NoReturn:
-    """Translate a refusal to store."""
-    if error.number in WRONG_LAST_SEQUENCE:
-        raise Conflict(f"{subject} was changed by somebody else: read it again ({error.description})") from error
-    raise Unavailable(f"NATS does not store {subject}: {error}") from error

@@ -12,6 +12,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
+import nats.errors
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -37,6 +38,7 @@ class Link:
 
     def __init__(self) -> None:
         self.client: Any = Client()  # Any: some of what is needed at the end of a connection has no public name
+        self.opened = False
         self.ended = asyncio.Event()
         self._waiting: set[asyncio.Future[None]] = set()
         self._end_callbacks: set[Callable[[], None]] = set()
@@ -142,9 +144,13 @@ def _retrieve(task: asyncio.Task[Any]) -> None:
 async def open_link(url: str, user: str, password: str, *, name: str, inbox_prefix: str) -> Link:
     """Connect once. Raises OSError, TimeoutError, nats.errors.Error (wrong credentials among them)."""
     link = Link()
+    reasons: list[Exception] = []
 
     async def on_error(error: Exception) -> None:
-        log.debug("nats client reports", error=repr(error), client=name)
+        if not link.opened:
+            reasons.append(error)
+        elif link.alive and not isinstance(error, nats.errors.StaleConnectionError):
+            log.warning("nats client reports", error=repr(error), client=name)
 
     async def on_closed() -> None:
         link.end()
@@ -170,9 +176,12 @@ async def open_link(url: str, user: str, password: str, *, name: str, inbox_pref
             ),
             2 * CONNECT_S,
         )
-    except BaseException:
+    except BaseException as error:
         await link.dispose()
+        if isinstance(error, nats.errors.NoServersError) and reasons:
+            raise reasons[-1] from error  # nats-py's own says nothing
         raise
+    link.opened = True
     # Where unsent data is left, nats-py's own closing fails on the dead socket and calls nobody back.
     link.client._reading_task.add_done_callback(lambda _: link.end())
     return link

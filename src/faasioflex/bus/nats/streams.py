@@ -34,19 +34,30 @@ async def until(deadline: float, what: str) -> AsyncIterator[None]:
         raise Unavailable(f"There is no {what} yet" if missing else f"{what} cannot be read: {error}") from error
 
 
-async def read_newest(
-    jetstream: JetStream, stream: str, subject: str, take: Callable[[Record], None], begin: Callable[[], None]
-) -> None:
+Take = Callable[[Record], None]
+Begin = Callable[[], None]
+
+
+async def read_newest(jetstream: JetStream, stream: str, subject: str, take: Take, begin: Begin) -> None:
     """Call ``begin()``, then ``take(record)`` for the newest message of every subject; again from ``begin`` after a break.
 
     Raises: Unavailable.
     """
+    await _read(jetstream, stream, subject, take, begin, policy="last_per_subject")
+
+
+async def read_all(jetstream: JetStream, stream: str, subject: str, take: Take, begin: Begin) -> None:
+    """As :func:`read_newest`, for every message."""
+    await _read(jetstream, stream, subject, take, begin, policy="all")
+
+
+async def _read(jetstream: JetStream, stream: str, subject: str, take: Take, begin: Begin, *, policy: str) -> None:
     deadline = jetstream.connection.deadline()
     while True:
         link = await jetstream.connection.link(deadline)
         async with until(deadline, stream):
             begin()
-            async with open_feed(link, stream, subject, {"deliver_policy": "last_per_subject"}) as feed:
+            async with open_feed(link, stream, subject, {"deliver_policy": policy}) as feed:
                 async for record in to_the_end(feed):
                     take(record)
             return
