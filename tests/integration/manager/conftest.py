@@ -1,0 +1,175 @@
+"""A whole function manager over the in-memory bus and driver, with members that acknowledge what they are told to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+
+import pytest
+
+from faasioflex.bus.buckets import FUNCTIONS, REVISIONS, ROUTES, SCALE, STATUS
+from faasioflex.bus.codec import decode, encode
+from faasioflex.bus.memory import MemoryBus
+from faasioflex.bus.mirror import Mirror
+from faasioflex.manager.service import FunctionManager
+from faasioflex.model.function import CodeSource, FunctionRecord, FunctionSpec, RevisionRecord, Scaling
+from faasioflex.model.messages import APPLIED_SUBJECT, WAKE_SUBJECT, Applied, WakeReply, WakeRequest
+from faasioflex.model.route import FunctionRoute
+from faasioflex.model.status import DesiredScale, FunctionStatus
+from faasioflex.runtime.memory import MemoryDriver
+from support.memory_builder import MemoryBuilder
+
+KEY = "acme.hello"
+SPEC = FunctionSpec("acme", "hello", "python", scaling=Scaling(idle_s=60.0))
+
+
+class World:
+    """What a user, the gateway and the invoker would do. ``acknowledge`` False: nobody applies routes any more."""
+
+    def __init__(self) -> None:
+        self.bus = MemoryBus()
+        self.driver = MemoryDriver()
+        self.builder = MemoryBuilder()
+        self.now = 1000.0
+        self.acknowledge = True
+        self.manager: FunctionManager | None = None
+        self.functions = self.bus.bucket(FUNCTIONS.name, FunctionRecord)
+        self.routes: Mirror[FunctionRoute] = Mirror(self.bus.bucket(ROUTES.name, FunctionRoute))
+        self.statuses: Mirror[FunctionStatus] = Mirror(self.bus.bucket(STATUS.name, FunctionStatus))
+        self._members: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        await self.routes.start()
+        await self.statuses.start()
+        self._members = asyncio.create_task(self._be_members())
+        await self.start_manager()
+
+    async def start_manager(self) -> None:
+        self.manager = FunctionManager(self.bus, self.driver, self.builder, clock=lambda: self.now)
+        await self.manager.start()
+
+    async def stop_manager(self) -> None:
+        if self.manager is not None:
+            await self.manager.stop()
+            self.manager = None
+
+    async def stop(self) -> None:
+        await self.stop_manager()
+        if self._members:
+            self._members.cancel()
+        await self.routes.stop()
+        await self.statuses.stop()
+
+    async def _be_members(self) -> None:
+        while True:
+            if self.acknowledge:
+                for member in ("gateway.local", "invoker.local"):
+                    await self.bus.publish(APPLIED_SUBJECT, encode(Applied(member, self.routes.revision)))
+            await asyncio.sleep(0.01)
+
+    # --- what users do
+
+    async def register(self, spec: FunctionSpec = SPEC, *, rollout: str = "all") -> None:
+        record = FunctionRecord(
+            uid="u1",
+            spec=spec,
+            source=CodeSource("0" * 64, 1),
+            latest=0,
+            revisions={},
+            rollouts=(),
+            split={},
+            created_at=self.now,
+            updated_at=self.now,
+            change="registered",
+        )
+        await self._add_revision(record, None, rollout)
+
+    async def update(self, *, rollout: str = "all", **changes: object) -> None:
+        entry = await self.functions.get(KEY)
+        assert entry
+        record = replace(entry.value, change="updated")
+        if changes:
+            record = replace(record, spec=replace(record.spec, **changes))  # type: ignore[arg-type]
+        await self._add_revision(record, entry.revision, rollout)
+
+    async def _add_revision(self, record: FunctionRecord, expected: int | None, rollout: str) -> None:
+        spec, number = record.spec, record.latest + 1
+        revision = RevisionRecord(
+            function_uid=record.uid,
+            namespace=spec.namespace,
+            name=spec.name,
+            number=number,
+            runtime=spec.runtime,
+            handler=spec.handler,
+            env=spec.env,
+            secrets=(),
+            limits=spec.limits,
+            network=spec.network,
+            source=record.source,
+            rollout=rollout,  # type: ignore[arg-type]
+            created_at=self.now,
+            created_by="admin",
+        )
+        key = f"{KEY}.{number}-x"
+        await self.bus.bucket(REVISIONS.name, RevisionRecord).create(key, revision)
+        record = replace(
+            record,
+            latest=number,
+            revisions={**record.revisions, number: key},
+            rollouts=(*record.rollouts, number) if rollout == "all" else record.rollouts,
+        )
+        if expected is None:
+            await self.functions.create(KEY, record)
+        else:
+            await self.functions.update(KEY, record, expected)
+
+    async def edit(self, **changes: object) -> None:
+        entry = await self.functions.get(KEY)
+        assert entry
+        await self.functions.update(KEY, replace(entry.value, **changes), entry.revision)  # type: ignore[arg-type]
+
+    async def desire(self, **instances: int) -> None:
+        """The autoscaler's word: ``desire(r1=2)``."""
+        wanted = {int(name[1:]): count for name, count in instances.items()}
+        await self.bus.bucket(SCALE.name, DesiredScale).put(KEY, DesiredScale("u1", wanted, "test", self.now))
+
+    async def wake(self, revision: int = 1) -> WakeReply:
+        reply = await self.bus.request(WAKE_SUBJECT, encode(WakeRequest("acme", "hello", revision, 1)), 10.0)
+        return decode(WakeReply, reply)
+
+    # --- what can be seen
+
+    @property
+    def route(self) -> FunctionRoute | None:
+        entry = self.routes.entries.get(KEY)
+        return entry.value if entry else None
+
+    @property
+    def status(self) -> FunctionStatus | None:
+        entry = self.statuses.entries.get(KEY)
+        return entry.value if entry else None
+
+    def state(self, revision: int) -> str | None:
+        status = self.status
+        return status.revisions[revision].state if status and revision in status.revisions else None
+
+    def live(self, revision: int) -> list[str]:
+        route = self.route
+        if route is None or revision not in route.revisions:
+            return []
+        return [endpoint.instance for endpoint in route.revisions[revision].live]
+
+    async def until(self, condition: Callable[[], bool], what: str = "", within_s: float = 10.0) -> None:
+        deadline = asyncio.get_running_loop().time() + within_s
+        while not condition():
+            assert asyncio.get_running_loop().time() < deadline, f"not so: {what}; {self.status} {self.route}"
+            await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    made = World()
+    await made.start()
+    yield made
+    await made.stop()
