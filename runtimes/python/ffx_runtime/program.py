@@ -1,0 +1,65 @@
+"""Which file of an exec function is the program, and how it is started."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from ffx_runtime.loading import CannotLoad
+
+
+@dataclass(frozen=True)
+class Program:
+    argv: tuple[str, ...]
+
+
+def find_program(code: Path, handler: str | None) -> Program:
+    """The file that ``handler`` names, else the only file, else the only one that is executable.
+
+    A script that is not executable is started by the interpreter of its ``#!`` line: code is read-only where it runs.
+    Raises: CannotLoad.
+    """
+    path = _named(code, handler) if handler else _only(code)
+    name = path.relative_to(code)
+    interpreter = _interpreter(path)
+    if interpreter is not None:
+        found = shutil.which(interpreter[-1] if Path(interpreter[0]).name == "env" else interpreter[0])
+        if found is None:
+            raise CannotLoad(
+                f"{name}:1: the interpreter {interpreter[-1]} is not there: use one of the sandbox, or bring a binary"
+            )
+    if os.access(path, os.X_OK):
+        return Program((str(path),))
+    if interpreter is None:
+        raise CannotLoad(f"{name}: is not executable and has no #! line: build a program, or begin the script with #!")
+    return Program((*interpreter, str(path)))
+
+
+def _named(code: Path, handler: str) -> Path:
+    path = (code / handler).resolve()
+    if not path.is_relative_to(code) or not path.is_file():
+        raise CannotLoad(f"{handler}: there is no such file: name the program in `handler`")
+    return path
+
+
+def _only(code: Path) -> Path:
+    files = sorted(path for path in code.rglob("*") if path.is_file())
+    executable = [path for path in files if os.access(path, os.X_OK)]
+    for candidates in (files, executable):
+        if len(candidates) == 1:
+            return candidates[0]
+    raise CannotLoad(
+        f"there are {len(files)} files and {len(executable)} of them executable: name the program in `handler`"
+    )
+
+
+def _interpreter(path: Path) -> tuple[str, ...] | None:
+    """The ``#!`` line in the kernel's reading: the interpreter and at most one argument."""
+    with path.open("rb") as file:
+        line = file.readline(256)
+    if not line.startswith(b"#!"):
+        return None
+    parts = line[2:].decode("utf-8", "replace").strip().split(None, 1)
+    return tuple(parts) or None

@@ -1,0 +1,19 @@
+"""Where the interpreter begins: makes ``ffx_runtime`` importable, and nothing else of this folder."""
+
+import os
+import sys
+
+
+def start() -> None:
+    folder = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:] = [path for path in sys.path if os.path.abspath(path) != folder]
+    sys.path.insert(0, folder)
+    from ffx_runtime.main import main
+
+    sys.path.remove(folder)
+    code = main(sys.argv[1:])
+    sys.stdout.flush()
+    sys.exit(code)
+
+
+start()
