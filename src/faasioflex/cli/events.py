@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from faasioflex.cli.connect import on_platform
+from faasioflex.cli.logs import Since, Tail, since_time
 from faasioflex.cli.output import Output, OutputOption, printable, show_line
 
 if TYPE_CHECKING:
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 @on_platform
 def events(
     client: Client,
+    *,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what happens from now on.")] = False,
+    since: Since = None,
+    tail: Tail = None,
     output: OutputOption = Output.table,
 ) -> None:
     """Show the changes of functions as they happen.
@@ -28,7 +32,7 @@ def events(
       ffx events
       ffx events -f -o json
     """
-    for event in client.events(follow=follow):
+    for event in client.events(follow=follow, since=since_time(since), tail=tail):
         show_line(output, event.raw, event_text(event))
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is written from now on.")]
 OfRevision = Annotated[int | None, typer.Option(help="Only of this revision.")]
+Tail = Annotated[int | None, typer.Option(min=0, max=20_000, help="At most so many lines of the past.")]
+Since = Annotated[str | None, typer.Option(help="Only the last, like 10m; or from a time on, like 2030-01-31T12:00Z.")]
 
 
 @on_platform
@@ -26,10 +28,9 @@ def logs(
     *,
     name: NameArgument,
     follow: Follow = False,
-    since: Annotated[
-        str | None, typer.Option(help="Only the last, like 10m; or from a time on, like 2030-01-31T12:00Z.")
-    ] = None,
+    since: Since = None,
     revision: OfRevision = None,
+    tail: Tail = None,
     output: OutputOption = Output.table,
 ) -> None:
     """Show what a function wrote.
@@ -39,17 +40,18 @@ def logs(
       ffx logs hello -f
       ffx logs hello --since 10m --revision 3
     """
-    start = moment(since, datetime.now(UTC)).isoformat() if since else None
-    for line in client.logs(name, follow=follow, since=start, revision=revision):
+    for line in client.logs(name, follow=follow, since=since_time(since), revision=revision, tail=tail):
         show_line(output, line.raw, log_text(line))
 
 
 @on_platform
 def build_log(
     client: Client,
+    *,
     name: NameArgument,
     follow: Follow = False,
     revision: OfRevision = None,
+    tail: Tail = None,
     output: OutputOption = Output.table,
 ) -> None:
     """Show what the last build wrote.
@@ -58,8 +60,13 @@ def build_log(
     Example:
       ffx build-log hello
     """
-    for line in client.build_log(name, follow=follow, revision=revision):
+    for line in client.build_log(name, follow=follow, revision=revision, tail=tail):
         show_line(output, line.raw, build_text(line))
+
+
+def since_time(text: str | None) -> str | None:
+    """What ``--since`` says, as the API takes it."""
+    return moment(text, datetime.now(UTC)).isoformat() if text else None
 
 
 def moment(text: str, now: datetime) -> datetime:

@@ -58,11 +58,7 @@ def _table(document: dict[str, Any], data: Path | None) -> None:
 def _problems(readyz: dict[str, Any]) -> dict[str, Any]:
     """What /readyz says of each part: part -> why it is not ready, None where it is."""
     parts = readyz.get("parts", {})
-    problems = (
-        {str(name): None if why in ("ready", "ok", True) else why for name, why in parts.items()}
-        if isinstance(parts, dict)
-        else {}
-    )
+    problems = dict(parts) if isinstance(parts, dict) else {}
     if detail := readyz.get("detail"):
         problems["platform"] = detail
     return problems

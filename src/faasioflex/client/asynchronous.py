@@ -11,6 +11,7 @@ import httpx
 
 from faasioflex.client import calls
 from faasioflex.client.errors import error_of
+from faasioflex.client.follower import Follower
 from faasioflex.client.models import (
     Answer,
     Event,
@@ -25,6 +26,7 @@ from faasioflex.client.models import (
 )
 from faasioflex.client.request import Lines, Request, Response
 from faasioflex.client.wire import LineSplitter, Target, encoded, final, next_wait_s, plain
+from faasioflex.model.errors import FfxError
 from faasioflex.model.names import FunctionName
 
 T = TypeVar("T")
@@ -173,20 +175,37 @@ class AsyncClient:
                 return
 
     def logs(
-        self, name: Name, *, follow: bool = False, since: str | None = None, revision: int | None = None
+        self,
+        name: Name,
+        *,
+        follow: bool = False,
+        since: str | None = None,
+        revision: int | None = None,
+        tail: int | None = None,
     ) -> AsyncIterator[LogLine]:
-        """What the function wrote; with ``follow`` it goes on until the iterator is closed or the connection breaks."""
-        request = calls.logs(self.target.name(name), build=False, follow=follow, since=since, revision=revision)
+        """What the function wrote: since ``since`` (10m, or RFC 3339), at most ``tail`` lines of the past.
+
+        With ``follow`` it goes on, over broken connections too, until the iterator is closed or the function is gone.
+        """
+        request = calls.logs(
+            self.target.name(name), build=False, follow=follow, since=since, revision=revision, tail=tail
+        )
         return self._lines(Lines(request, LogLine, follow))
 
-    def build_log(self, name: Name, *, follow: bool = False, revision: int | None = None) -> AsyncIterator[LogLine]:
+    def build_log(
+        self, name: Name, *, follow: bool = False, revision: int | None = None, tail: int | None = None
+    ) -> AsyncIterator[LogLine]:
         """What its builds wrote."""
-        request = calls.logs(self.target.name(name), build=True, follow=follow, since=None, revision=revision)
+        request = calls.logs(
+            self.target.name(name), build=True, follow=follow, since=None, revision=revision, tail=tail
+        )
         return self._lines(Lines(request, LogLine, follow))
 
-    def events(self, *, follow: bool = False) -> AsyncIterator[Event]:
+    def events(
+        self, *, follow: bool = False, since: str | None = None, tail: int | None = None
+    ) -> AsyncIterator[Event]:
         """Changes of functions, as CloudEvents."""
-        return self._lines(Lines(calls.events(follow), Event, follow))
+        return self._lines(Lines(calls.events(follow=follow, since=since, tail=tail), Event, follow))
 
     async def call(
         self,
@@ -227,18 +246,28 @@ class AsyncClient:
                 raise self.target.explain(error) from error
 
     async def _lines(self, lines: Lines[T]) -> AsyncIterator[T]:
-        async with self._opened(lines.request) as response:
-            if response.status_code >= 400:
-                raise error_of(response.status_code, plain(response.headers), await response.aread())
-            splitter = LineSplitter()
+        follower = Follower(lines)
+        while True:
+            ended: FfxError | None = None
             try:
-                async for chunk in response.aiter_bytes():
-                    for item in lines.items(splitter.feed(chunk)):
+                async with self._opened(follower.request()) as response:
+                    if response.status_code >= 400:
+                        raise error_of(response.status_code, plain(response.headers), await response.aread())
+                    follower.connected()
+                    splitter = LineSplitter()
+                    async for chunk in response.aiter_bytes():
+                        for item in follower.items(splitter.feed(chunk)):
+                            yield item
+                    for item in follower.items(splitter.end()):
                         yield item
             except httpx.TransportError as error:
-                raise self.target.explain(error) from error
-            for item in lines.items(splitter.end()):
-                yield item
+                ended = self.target.explain(error)
+            except FfxError as error:
+                ended = error
+            wait_s = follower.wait_s(ended)
+            if wait_s is None:
+                return
+            await asyncio.sleep(wait_s)
 
     def _built(self, request: Request[Any]) -> httpx.Request:
         return self._http.build_request(request.method, self.target.location(request.path), **encoded(request))

@@ -11,6 +11,7 @@ import httpx
 
 from faasioflex.client import calls
 from faasioflex.client.errors import error_of
+from faasioflex.client.follower import Follower
 from faasioflex.client.models import (
     Answer,
     Event,
@@ -25,6 +26,7 @@ from faasioflex.client.models import (
 )
 from faasioflex.client.request import Lines, Request, Response
 from faasioflex.client.wire import LineSplitter, Target, encoded, final, next_wait_s, plain
+from faasioflex.model.errors import FfxError
 from faasioflex.model.names import FunctionName
 
 T = TypeVar("T")
@@ -172,20 +174,35 @@ class Client:
                 return
 
     def logs(
-        self, name: Name, *, follow: bool = False, since: str | None = None, revision: int | None = None
+        self,
+        name: Name,
+        *,
+        follow: bool = False,
+        since: str | None = None,
+        revision: int | None = None,
+        tail: int | None = None,
     ) -> Iterator[LogLine]:
-        """What the function wrote; with ``follow`` it goes on until the iterator is closed or the connection breaks."""
-        request = calls.logs(self.target.name(name), build=False, follow=follow, since=since, revision=revision)
+        """What the function wrote: since ``since`` (10m, or RFC 3339), at most ``tail`` lines of the past.
+
+        With ``follow`` it goes on, over broken connections too, until the iterator is closed or the function is gone.
+        """
+        request = calls.logs(
+            self.target.name(name), build=False, follow=follow, since=since, revision=revision, tail=tail
+        )
         return self._lines(Lines(request, LogLine, follow))
 
-    def build_log(self, name: Name, *, follow: bool = False, revision: int | None = None) -> Iterator[LogLine]:
+    def build_log(
+        self, name: Name, *, follow: bool = False, revision: int | None = None, tail: int | None = None
+    ) -> Iterator[LogLine]:
         """What its builds wrote."""
-        request = calls.logs(self.target.name(name), build=True, follow=follow, since=None, revision=revision)
+        request = calls.logs(
+            self.target.name(name), build=True, follow=follow, since=None, revision=revision, tail=tail
+        )
         return self._lines(Lines(request, LogLine, follow))
 
-    def events(self, *, follow: bool = False) -> Iterator[Event]:
+    def events(self, *, follow: bool = False, since: str | None = None, tail: int | None = None) -> Iterator[Event]:
         """Changes of functions, as CloudEvents."""
-        return self._lines(Lines(calls.events(follow), Event, follow))
+        return self._lines(Lines(calls.events(follow=follow, since=since, tail=tail), Event, follow))
 
     def call(
         self,
@@ -226,16 +243,26 @@ class Client:
                 raise self.target.explain(error) from error
 
     def _lines(self, lines: Lines[T]) -> Iterator[T]:
-        with self._opened(lines.request) as response:
-            if response.status_code >= 400:
-                raise error_of(response.status_code, plain(response.headers), response.read())
-            splitter = LineSplitter()
+        follower = Follower(lines)
+        while True:
+            ended: FfxError | None = None
             try:
-                for chunk in response.iter_bytes():
-                    yield from lines.items(splitter.feed(chunk))
+                with self._opened(follower.request()) as response:
+                    if response.status_code >= 400:
+                        raise error_of(response.status_code, plain(response.headers), response.read())
+                    follower.connected()
+                    splitter = LineSplitter()
+                    for chunk in response.iter_bytes():
+                        yield from follower.items(splitter.feed(chunk))
+                    yield from follower.items(splitter.end())
             except httpx.TransportError as error:
-                raise self.target.explain(error) from error
-            yield from lines.items(splitter.end())
+                ended = self.target.explain(error)
+            except FfxError as error:
+                ended = error
+            wait_s = follower.wait_s(ended)
+            if wait_s is None:
+                return
+            time.sleep(wait_s)
 
     def _built(self, request: Request[Any]) -> httpx.Request:
         return self._http.build_request(request.method, self.target.location(request.path), **encoded(request))

@@ -96,13 +96,16 @@ def metrics(name: FunctionName, window_s: float | None) -> Request[Metrics]:
     return Request("GET", f"{_path(name)}/metrics", _as(Metrics), query=_query(window_s=window_s))
 
 
-def logs(name: FunctionName, *, build: bool, follow: bool, since: str | None, revision: int | None) -> Request[None]:
-    query = _query(follow="true" if follow else None, since=since, revision=revision)
+def logs(
+    name: FunctionName, *, build: bool, follow: bool, since: str | None, revision: int | None, tail: int | None
+) -> Request[None]:
+    query = _query(follow="true" if follow else None, since=since, revision=revision, tail=tail)
     return _lines(f"{_path(name)}/{'build-log' if build else 'logs'}", query, follow)
 
 
-def events(follow: bool) -> Request[None]:
-    return _lines("/events", _query(follow="true" if follow else None), follow)
+def events(*, follow: bool, since: str | None, tail: int | None) -> Request[None]:
+    query = _query(follow="true" if follow else None, since=since, tail=tail)
+    return _lines("/events", query, follow)
 
 
 def health(path: str) -> Request[Health]:

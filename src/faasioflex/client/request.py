@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any, Generic, TypeVar
 
 from faasioflex.client.errors import Unreadable, error_of, retry_after
-from faasioflex.client.read import BadAnswer, read
+from faasioflex.client.read import BadAnswer
 
 T = TypeVar("T")
 Query = Mapping[str, str | list[str]]
@@ -84,27 +84,6 @@ class Lines(Generic[T]):
     request: Request[None]
     kind: type[T]
     follow: bool
-
-    def items(self, lines: list[str]) -> Iterator[T]:
-        """What the lines say; blank ones, comments and other fields of server-sent events say nothing.
-
-        Raises: Unreadable.
-        """
-        for text in lines:
-            item = self._item(text)
-            if item is not None:
-                yield item
-
-    def _item(self, text: str) -> T | None:
-        text = text.strip()
-        if text.startswith("data:"):
-            text = text[5:].strip()
-        if not text.startswith("{"):
-            return None
-        try:
-            return read(self.kind, json.loads(text))
-        except ValueError as error:
-            raise Unreadable(f"a line of the answer cannot be understood: {error}") from error
 
 
 @dataclass(frozen=True)

@@ -50,14 +50,14 @@ HELLO = FunctionName("acme", "hello")
         ),
         (calls.invocation("a/b", 5), "GET", "/invocations/a%2Fb", {"wait_s": "5"}, None),
         (
-            calls.logs(HELLO, build=False, follow=True, since="10m", revision=2),
+            calls.logs(HELLO, build=False, follow=True, since="10m", revision=2, tail=5),
             "GET",
             "/functions/acme/hello/logs",
-            {"follow": "true", "since": "10m", "revision": "2"},
+            {"follow": "true", "since": "10m", "revision": "2", "tail": "5"},
             None,
         ),
         (
-            calls.logs(HELLO, build=True, follow=False, since=None, revision=None),
+            calls.logs(HELLO, build=True, follow=False, since=None, revision=None, tail=None),
             "GET",
             "/functions/acme/hello/build-log",
             {},
