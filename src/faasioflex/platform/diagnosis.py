@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import resource
 import shutil
 import subprocess
@@ -54,10 +55,7 @@ def examine(settings: Settings) -> list[Finding]:
 
 
 def _python() -> Finding:
-    text = f"{platform.python_version()} at {sys.executable}"
-    if sys.version_info < (3, 11):
-        return Finding("python", "error", text, "Install Python 3.11 or newer.")
-    return Finding("python", "ok", text)
+    return Finding("python", "ok", f"{platform.python_version()} at {sys.executable}")
 
 
 def _system() -> Finding:
@@ -81,7 +79,13 @@ def _program(name: str, locate: Callable[[], Path], argument: str) -> Finding:
     first = next((line.strip() for line in lines if line.strip()), "")
     if done.returncode != 0:
         return Finding(name, "error", first, "The program of the wheel does not run on this machine.")
-    return Finding(name, "ok", first.rpartition(" version: ")[2])
+    return Finding(name, "ok", _version(first))
+
+
+def _version(line: str) -> str:
+    """Of ``nats-server: v2``, ``bubblewrap 0.11``, ``…  version: HASH/1.40.0/Clean/RELEASE/BoringSSL`` the number."""
+    match = re.search(r"(?<![0-9a-f])v?(\d+\.\d+\.\d+)", line)
+    return match[1] if match else line
 
 
 def _folder(folder: DataFolder) -> Finding:

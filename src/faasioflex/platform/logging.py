@@ -44,7 +44,7 @@ def configure(part: str, level: str = "info") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
+            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder(), _without_colours],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ending],
         )
     )
@@ -53,6 +53,12 @@ def configure(part: str, level: str = "info") -> None:
     root.setLevel(number)
     for name in QUIET_LIBRARIES:
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
+
+
+def _without_colours(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """uvicorn says everything twice."""
+    event.pop("color_message", None)
+    return event
 
 
 def _with_part(part: str) -> Processor:

@@ -50,13 +50,8 @@ def plan(settings: Settings, host: str, port: int, certificate: CertificateFiles
         return ChildSpec(name, lambda: list(command), ours | {PART_VARIABLE: name}, ready, STOP_S[name])
 
     launcher = (
-        *python,
-        "-m",
-        "faasioflex.runtime.launcher",
-        "--socket",
-        str(folder.launcher_socket),
-        "--mode",
-        settings.runtime,
+        *(*python, "-m", "faasioflex.runtime.launcher", "--mode", settings.runtime, "--parent", str(os.getpid())),
+        *("--data", str(folder.root), "--socket", str(folder.launcher_socket)),
     )
     served = (*python, "-m", "faasioflex.platform.parts")
     return Plan(

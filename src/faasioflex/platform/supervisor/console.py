@@ -13,6 +13,11 @@ from faasioflex.platform.supervisor.part_log import PartLog
 
 _NATS_LINE = re.compile(r"^\[\d+\] [\d/]+ [\d:.]+ \[(WRN|ERR|FTL)\] (.*)$")
 _ENVOY_LINE = re.compile(r"^\d{4}-[\d-]+T[\d:.]+Z (\w+) \w+ (.*)$")
+_EXPECTED = (
+    "Plaintext passwords detected",  # nats-server, of its 0600 file
+    "Maximum payloads over",  # nats-server, of what CONTRACT.md 5 asks for
+    "caught ENVOY_SIGTERM",  # from us
+)
 _LOUD = {"warning": 33, "error": 31, "critical": 31, "WRN": 33, "ERR": 31, "FTL": 31}  # ANSI colours
 
 
@@ -69,13 +74,14 @@ class Console:
 def readable(line: str) -> tuple[str, str] | None:
     """Level and words of a log line that a person should see; None where it is only for the file.
 
-    Known are our own JSON lines and what nats-server and Envoy write; anything else is a crash's last words.
+    Known are our own JSON lines and what nats-server and Envoy write; anything else is a traceback, whose last line comes with
+    the news of the death.
     """
     if line.startswith("{"):
         try:
             entry = json.loads(line)
         except ValueError:
-            return "error", line
+            return None
         level = str(entry.pop("level", "info"))
         if level not in _LOUD:
             return None
@@ -84,8 +90,9 @@ def readable(line: str) -> tuple[str, str] | None:
         return level, f"{entry.get('event', '')} {fields}".rstrip()
     for pattern in (_NATS_LINE, _ENVOY_LINE):
         if match := pattern.match(line):
-            return (match[1], match[2]) if match[1] in _LOUD else None
-    return None if line.startswith("[") else ("error", line)
+            shown = match[1] in _LOUD and not match[2].startswith(_EXPECTED)
+            return (match[1], match[2]) if shown else None
+    return None
 
 
 def _utc() -> str:

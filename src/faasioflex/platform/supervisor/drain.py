@@ -11,7 +11,7 @@ from faasioflex.platform.supervisor.probe import request
 
 DRAIN_S = 3.0
 POLL_S = 0.05
-_ACTIVE = re.compile(rb"downstream_rq_active: (\d+)")
+_ACTIVE = re.compile(rb"^http\.(?!admin\.)\S+\.downstream_rq_active: (\d+)$", re.MULTILINE)  # admin: this very question
 
 
 async def drain_gateway(admin: Path, hurry: asyncio.Event) -> None:
@@ -21,6 +21,6 @@ async def drain_gateway(admin: Path, hurry: asyncio.Event) -> None:
     deadline = time.monotonic() + DRAIN_S
     while time.monotonic() < deadline and not hurry.is_set():
         answer = await request(admin, "/stats?filter=downstream_rq_active$", timeout_s=0.5)
-        if answer is None or sum(int(number) for number in _ACTIVE.findall(answer.body)) <= 0:
+        if answer is None or not any(int(number) for number in _ACTIVE.findall(answer.body)):
             return
         await asyncio.sleep(POLL_S)

@@ -14,6 +14,7 @@ from faasioflex.platform.settings import Settings
 
 HOST = "127.0.0.1"
 USER = "platform"
+CONFIG = "nats.conf"
 INFO_WITHIN_S = 2.0
 
 
@@ -40,10 +41,16 @@ def new_run(port: int) -> NatsRun:
 
 def write(folder: DataFolder, settings: Settings, run: NatsRun) -> list[str]:
     """Write the configuration and ``nats.json``, both 0600; returns the command, which holds no secret."""
-    config = folder.run / "nats.conf"
+    config = folder.run / CONFIG
     write_private(config, render(folder, settings, run))
     write_private(folder.nats_credentials, json.dumps({"url": run.url, "user": USER, "password": run.password}) + "\n")
     return [str(binaries.nats_server()), "--config", str(config)]
+
+
+def remove(folder: DataFolder) -> None:
+    """The files with the password of a run that is over."""
+    folder.nats_credentials.unlink(missing_ok=True)
+    (folder.run / CONFIG).unlink(missing_ok=True)
 
 
 def render(folder: DataFolder, settings: Settings, run: NatsRun) -> str:

@@ -147,7 +147,9 @@ class Supervisor:
 
     def _report_death(self, name: str, how: str) -> None:
         if not self._stop.is_set():
-            self._console.say(f"{name} {how}", level="warning", process=name)
+            last = self._children[name].log.last_lines()[-1:]
+            said = f" (its last line: {last[0][:300]})" if last else ""
+            self._console.say(f"{name} {how}{said}", level="warning", process=name)
 
     def _announce(self) -> None:
         if self._announcement is not None and not self._stop.is_set():
@@ -174,7 +176,7 @@ class Supervisor:
             present = [self._children[name] for name in names if name in self._children]
             await asyncio.gather(*(child.stop(self._hurry) for child in present))
         self._port.close()
-        self._folder.nats_credentials.unlink(missing_ok=True)
+        nats.remove(self._folder)
         self._console.say("Stopped")
 
 

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import datetime as dt
+import ssl
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from cryptography import x509
+
+from faasioflex.platform import certificate
+from support.platform_process import Platform, wait_for
+
+MakePlatform = Callable[..., Platform]
+
+
+def test_self_signed(new_platform: MakePlatform) -> None:
+    platform = new_platform("--tls", "self-signed").start()
+    document = platform.document()
+    assert document["gateway_url"].startswith("https://")
+    trust = ssl.create_default_context(cafile=document["ca_file"])
+    trust.verify_flags |= ssl.VERIFY_X509_STRICT
+    trust.set_alpn_protocols(["h2", "http/1.1"])
+    assert httpx.get(f"{platform.url}/readyz", verify=trust).status_code == 200
+    with pytest.raises(httpx.ConnectError, match="certificate"):
+        httpx.get(f"{platform.url}/readyz")
+    with pytest.raises(httpx.HTTPError):
+        httpx.get(platform.url.replace("https", "http") + "/readyz")
+    authority = Path(document["ca_file"]).read_bytes()
+    folder = platform.data / "tls"
+    assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == dict.fromkeys(
+        ("ca.pem", "ca.key", "cert.pem", "key.pem"), 0o600
+    )
+
+    # near its end it is made anew by the same authority, and Envoy shows it without a restart
+    before = platform.pids["envoy"]
+    old = x509.load_pem_x509_certificate((folder / "cert.pem").read_bytes())
+    late = old.not_valid_after_utc - dt.timedelta(days=1)
+    assert certificate.ensure(folder, "127.0.0.1", late)
+    assert (folder / "ca.pem").read_bytes() == authority
+    new = x509.load_pem_x509_certificate((folder / "cert.pem").read_bytes())
+    assert new.not_valid_after_utc > old.not_valid_after_utc
+    port = int(platform.url.rpartition(":")[2])
+
+    def shown() -> int:
+        return x509.load_pem_x509_certificate(ssl.get_server_certificate(("127.0.0.1", port)).encode()).serial_number
+
+    wait_for(lambda: shown() == new.serial_number, 10, "the new certificate")
+    assert platform.pids["envoy"] == before
+
+
+def test_it_is_made_once_and_again_when_it_is_spoilt(tmp_path: Path) -> None:
+    now = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
+    assert certificate.ensure(tmp_path, "127.0.0.1", now)
+    assert not certificate.ensure(tmp_path, "127.0.0.1", now + dt.timedelta(days=50))
+    assert certificate.ensure(tmp_path, "127.0.0.2", now)  # another address
+    (tmp_path / "key.pem").write_text("rubbish")
+    authority = (tmp_path / "ca.pem").read_bytes()
+    assert certificate.ensure(tmp_path, "127.0.0.1", now)
+    assert (tmp_path / "ca.pem").read_bytes() == authority
+    (tmp_path / "ca.key").unlink()
+    (tmp_path / "cert.pem").unlink()
+    assert certificate.ensure(tmp_path, "127.0.0.1", now)
+    assert (tmp_path / "ca.pem").read_bytes() != authority
