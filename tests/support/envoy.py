@@ -104,7 +104,7 @@ class Stack:
         self.envoy = EnvoyProcess(self.base)
         self.api = Origin("api", self.base.api_socket)
         self.invoker = Origin("invoker", self.base.invoker_socket)
-        self.gateway = EnvoyGateway(self.base)
+        self.gateway = EnvoyGateway(self.base, acknowledged_s=20)
         self.origins: list[Origin] = [self.api, self.invoker]
         scheme = "https" if self.base.tls_cert else "http"
         self.url = f"{scheme}://127.0.0.1:{self.envoy.port}"
@@ -146,7 +146,11 @@ async def stack(*, driver: bool = True, **settings: Any) -> AsyncIterator[Stack]
             await origin.start()
         if driver:
             await made.gateway.start()
-        await made.envoy.start()
+            async with asyncio.TaskGroup() as both:  # an Envoy that is given something at once does not wait for it
+                both.create_task(made.gateway.apply(RouteTable(0, ())))
+                both.create_task(made.envoy.start())
+        else:
+            await made.envoy.start()
         async with aiohttp.ClientSession(auto_decompress=False) as client:
             made.client = client
             yield made

@@ -80,7 +80,7 @@ class Origin:
             self._busy -= 1
 
     async def answer(self, request: web.BaseRequest) -> web.Response:
-        body = await request.read()
+        body = await request.content.read()  # not read(): that has a bound of its own
         headers = {name.lower(): value for name, value in request.headers.items()}
         self.seen.append(Seen(request.method, request.raw_path, headers, body))
         return web.Response(text=self.name)

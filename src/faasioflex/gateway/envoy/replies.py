@@ -35,9 +35,9 @@ REPLIES = (
         "The request cannot be read: its path may not hold '.' or '..' segments, backslashes, NUL or control characters, "
         "and it must be well-formed HTTP.",
     ),
-    Reply((403,), errors.NotAllowed, "The gateway does not take this request."),
+    Reply((403,), errors.NotAllowed, "The gateway takes neither CONNECT nor an upgrade to anything but WebSocket."),
     Reply((404,), errors.NotFound, "There is nothing at this address."),
-    Reply((405,), errors.MethodNotAllowed, "CONNECT and TRACE are not taken here."),
+    Reply((405,), errors.MethodNotAllowed, "TRACE is not taken here."),
     Reply(
         (408,),
         errors.BadRequest,

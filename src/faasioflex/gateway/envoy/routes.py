@@ -27,7 +27,7 @@ BACKSTOP_S = 5.0  # the runtime and the invoker answer 504 themselves; Envoy onl
 _SEPARATOR = r"(?:/|\\|%2[fF]|%5[cC])"
 _DOTS = r"(?:\.|%2[eE]){1,2}"
 REFUSED_PATH = rf"[^?]*(?:(?:%00|\\|[\x00-\x20\x7f]).*|{_SEPARATOR}{_DOTS}(?:(?:{_SEPARATOR}|[;?#]).*)?)"
-REFUSED_METHODS = "CONNECT|TRACE"
+REFUSED_METHODS = "TRACE"  # CONNECT is refused by Envoy itself, as an upgrade that is not enabled
 SANDBOX = "sandbox allow-scripts allow-forms"
 # Service workers and stored site data belong to the origin, which functions share with the console.
 ORIGIN_WIDE_HEADERS = ["service-worker-allowed", "clear-site-data"]
@@ -46,7 +46,6 @@ def refusals() -> list[Json]:
             "match": {"prefix": "/", "headers": [_header(":method", {"safe_regex": {"regex": REFUSED_METHODS}})]},
             "direct_response": {"status": 405},
         },
-        {"name": "connect", "match": {"connect_matcher": {}}, "direct_response": {"status": 405}},
     ]
 
 
