@@ -1,0 +1,102 @@
+"""What the launcher asks of an isolation: a box per instance or job. Two kinds: sandbox, process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from faasioflex.model.instance import EndReason
+from faasioflex.runtime.processes import ProcessTable
+
+RETIRED = 75  # exit code of an instance that asks to be replaced
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A host file or folder at ``target`` inside; what is writable belongs to a job."""
+
+    source: Path
+    target: str
+    writable: bool = False
+
+
+@dataclass(frozen=True)
+class Order:
+    """What shall run. Paths in ``argv``, ``env`` and ``cwd`` are those inside, see ``shown``."""
+
+    id: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: str
+    shown: tuple[Shown, ...]
+    memory_bytes: int
+    disk_bytes: int
+    processes: int
+    cpu: float | None  # cores, from the moment it is ready; None: no limit
+    network: bool = False
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Why something ended, as far as its exit tells."""
+
+    reason: EndReason
+    detail: str
+    exit_code: int | None
+
+
+class Box(Protocol):
+    """One sandbox and what runs in it. Used once: begin, …, gone, close."""
+
+    async def begin(self, handed: Mapping[int, int]) -> asyncio.Future[int]:
+        """Start it with these descriptors (number inside -> ours). The future is done when its outermost process has ended.
+
+        Raises: OSError where this machine cannot start it.
+        """
+
+    def ready(self) -> None:
+        """Start-up is over: the CPU limit holds from now on."""
+
+    def terminate(self) -> None:
+        """SIGTERM to the command."""
+
+    def kill(self) -> None:
+        """SIGKILL to everything in it."""
+
+    def excess(self, table: ProcessTable) -> str | None:
+        """A sentence when it uses more memory than it may. ``table`` is empty where none of the boxes asked for one."""
+
+    def usage(self, table: ProcessTable) -> tuple[int, float]:
+        """Memory in bytes, CPU seconds so far."""
+
+    async def gone(self) -> None:
+        """Wait until nothing of it lives; after the future of ``begin``."""
+
+    def verdict(self, exit_code: int) -> Verdict: ...
+
+    def close(self) -> None:
+        """Give back what it held: uid, control group, descriptors."""
+
+
+class Isolation(Protocol):
+    needs_process_table: bool  # memory is watched by /proc, not by control groups
+
+    @property
+    def warning(self) -> str | None:
+        """For the log, at start."""
+
+    def box(self, order: Order) -> Box: ...
+
+    def tidy(self) -> None:
+        """Called now and then: finish what could not be cleaned up at once."""
+
+    def close(self) -> None: ...
+
+
+def over_memory(limit_bytes: int) -> str:
+    shown = f"{limit_bytes / MIB:.0f} MiB" if limit_bytes >= MIB else f"{limit_bytes} bytes"
+    return f"used more than its {shown} of memory: raise limits.memory_bytes or let it use less"

@@ -1,0 +1,161 @@
+"""One running instance in the launcher: its box, its log, its socket, until it has ended."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from faasioflex.model.instance import (
+    EndReason,
+    Instance,
+    InstanceEnded,
+    InstanceReady,
+    InstanceSpec,
+    InstanceState,
+    LogLine,
+)
+from faasioflex.runtime.isolation import Box
+from faasioflex.runtime.launcher.instance_log import InstanceLog
+from faasioflex.runtime.launcher.journal import log
+from faasioflex.runtime.launcher.order import LISTENER, REPORT
+from faasioflex.runtime.processes import ProcessTable
+
+_BACKLOG = 1024  # connections that wait in the socket while it starts
+Emit = Callable[[InstanceReady | InstanceEnded | LogLine], None]
+
+
+class Running:
+    """``begin`` once; ``ended`` is set when it is gone and its end was told."""
+
+    def __init__(self, spec: InstanceSpec, box: Box, path: Path, emit: Emit) -> None:
+        self._spec = spec
+        self._box = box
+        self._path = path
+        self._emit = emit
+        self._state: InstanceState = "starting"
+        self._was_ready = False
+        self._started_at = time.time()
+        self._why: tuple[EndReason, str] | None = None  # what we did to it, before its exit tells something else
+        self._begun = asyncio.Event()
+        self.ended = asyncio.Event()
+        self._log = InstanceLog(spec.function, spec.revision, spec.id, emit=emit, on_ready=self._ready)
+
+    def seen(self) -> Instance:
+        spec = self._spec
+        return Instance(
+            id=spec.id,
+            function=spec.function,
+            function_uid=spec.function_uid,
+            revision=spec.revision,
+            address=f"unix:{self._path}",
+            state=self._state,
+            started_at=self._started_at,
+            wake=spec.wake,
+        )
+
+    async def begin(self, on_end: Callable[[], None]) -> None:
+        """Start it. Its socket accepts connections from here on; they wait until the runtime takes them.
+
+        Raises: OSError where it cannot be started; nothing of it is left then.
+        """
+        null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        listener = self._listen()
+        try:
+            stdout, stderr, report = self._log.handed
+            handed = {0: null, 1: stdout, 2: stderr, LISTENER: listener.fileno(), REPORT: report}
+            ended = await self._box.begin(handed)
+        except OSError:
+            self._path.unlink(missing_ok=True)
+            await self._log.finish()
+            self._box.close()
+            self._begun.set()
+            self.ended.set()
+            raise
+        finally:
+            os.close(null)
+            listener.close()  # ours: a dead instance refuses connections, instead of leaving them waiting
+        self._log.handed_over()
+        self._begun.set()
+        self._following = asyncio.create_task(self._follow(ended, on_end))
+
+    def _listen(self) -> socket.socket:
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        before = os.umask(0o177)
+        try:
+            self._path.unlink(missing_ok=True)
+            listener.bind(str(self._path))
+        finally:
+            os.umask(before)
+        listener.listen(_BACKLOG)
+        return listener
+
+    def _ready(self) -> None:
+        if self._state == "starting":
+            self._state = "ready"
+            self._was_ready = True
+            self._box.ready()
+            self._emit(InstanceReady(self._spec.id))
+
+    async def stop(self, grace_s: float) -> None:
+        """SIGTERM, after ``grace_s`` SIGKILL; returns when it is gone."""
+        await self._begun.wait()
+        self._state = "stopping"
+        self._why = self._why or ("stopped", "stopped")
+        if grace_s > 0:
+            self._box.terminate()
+            try:
+                await asyncio.wait_for(self.ended.wait(), grace_s)
+            except TimeoutError:
+                self._log.platform(f"had not ended {grace_s:g} s after SIGTERM: it is killed")
+        if not self.ended.is_set():
+            self._box.kill()
+            await self.ended.wait()
+
+    def look(self, table: ProcessTable) -> None:
+        """Now and then: is it within its memory, was output dropped?"""
+        if self.ended.is_set() or not self._begun.is_set():
+            return
+        self._log.tell_dropped()
+        excess = self._box.excess(table)
+        if excess is not None and self._why is None:
+            self._why = ("out-of-memory", excess)
+            self._box.kill()
+
+    def usage(self, table: ProcessTable) -> tuple[int, float]:
+        return self._box.usage(table)
+
+    async def _follow(self, ended: asyncio.Future[int], on_end: Callable[[], None]) -> None:
+        exit_code = await ended
+        try:
+            await self._box.gone()
+            await self._log.finish()
+            self._path.unlink(missing_ok=True)
+            verdict = self._box.verdict(exit_code)
+            reason, detail = self._why or (verdict.reason, verdict.detail)
+            if verdict.reason == "out-of-memory":
+                reason, detail = verdict.reason, verdict.detail
+            spec = self._spec
+            last_lines = tuple(self._log.last_lines)
+            self._emit(
+                InstanceEnded(
+                    spec.id,
+                    spec.function,
+                    spec.function_uid,
+                    spec.revision,
+                    reason,
+                    detail,
+                    self._was_ready,
+                    last_lines,
+                )
+            )
+            log.info("instance ended", extra={"instance": spec.id, "reason": reason, "detail": detail})
+        except OSError:
+            log.exception("the end of an instance was not tidy", extra={"instance": self._spec.id})
+        finally:
+            self._box.close()
+            on_end()
+            self.ended.set()

@@ -1,0 +1,72 @@
+"""All instances of this launcher, by id."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from faasioflex.model.errors import StartFailed
+from faasioflex.model.instance import Instance, InstanceSpec
+from faasioflex.runtime.isolation import Isolation
+from faasioflex.runtime.language import language
+from faasioflex.runtime.launcher import order
+from faasioflex.runtime.launcher.instance import Emit, Running
+from faasioflex.runtime.processes import ProcessTable
+
+
+class Instances:
+    """``sockets`` is the 0700 folder where their sockets are made; nothing of it is shown inside."""
+
+    def __init__(self, isolation: Isolation, data: Path, sockets: Path, emit: Emit) -> None:
+        self._isolation = isolation
+        self._data = data
+        self._sockets = sockets
+        self._emit = emit
+        self._running: dict[str, Running] = {}
+
+    async def start(self, spec: InstanceSpec) -> Instance:
+        """Begin an instance; one that is known is returned as it is.
+
+        Raises: StartFailed where this machine cannot start it, Invalid or NotSupportedYet for its runtime.
+        """
+        known = self._running.get(spec.id)
+        if known is not None:
+            return known.seen()
+        made = order.of_instance(spec, language(spec.runtime), self._data)
+        box = self._isolation.box(made)
+        running = Running(spec, box, self._sockets / f"{spec.id}.sock", self._emit)
+        self._running[spec.id] = running
+        try:
+            await running.begin(on_end=lambda: self._forget(spec.id))
+        except OSError as error:
+            self._forget(spec.id)
+            raise StartFailed(f"{spec.function} revision {spec.revision} cannot be started here: {error}") from error
+        return running.seen()
+
+    async def stop(self, instance: str, grace_s: float) -> None:
+        """Returns when it is gone; an unknown id is no error."""
+        running = self._running.get(instance)
+        if running is not None:
+            await running.stop(grace_s)
+
+    def observe(self) -> list[Instance]:
+        return [running.seen() for running in self._running.values()]
+
+    def look(self, table: ProcessTable) -> None:
+        for running in tuple(self._running.values()):
+            running.look(table)
+
+    def usage(self) -> dict[str, tuple[int, float]]:
+        """Bytes of memory and CPU seconds so far, by id."""
+        table = ProcessTable.scan() if self._isolation.needs_process_table else ProcessTable({})
+        return {identifier: running.usage(table) for identifier, running in self._running.items()}
+
+    def _forget(self, instance: str) -> None:
+        self._running.pop(instance, None)
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    async def close(self) -> None:
+        """End all of them at once."""
+        await asyncio.gather(*(self.stop(identifier, 0) for identifier in tuple(self._running)))

@@ -1,0 +1,90 @@
+"""From what the manager asks for to what a box runs: places, environment, limits."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from faasioflex.model.errors import StartFailed
+from faasioflex.model.instance import InstanceSpec
+from faasioflex.runtime.isolation import Order, Shown
+from faasioflex.runtime.language import INSIDE, Language, Places
+from faasioflex.runtime.port import JobSpec
+
+LISTENER, REPORT = 3, 4  # descriptors that an instance is handed
+_PATH = "/usr/local/bin:/usr/bin:/bin"
+
+
+def of_instance(spec: InstanceSpec, language: Language, data: Path) -> Order:
+    """Raises: StartFailed where a folder of the build is not there."""
+    places = Places(INSIDE.runtime, INSIDE.code, INSIDE.deps if spec.code.deps else None)
+    shown = [*_language(language), Shown(_existing(spec.code.code), INSIDE.code)]
+    if spec.code.deps is not None:
+        shown.append(Shown(_existing(spec.code.deps), "/ffx/deps"))
+    config = {
+        "runtime": spec.runtime,
+        "handler": spec.handler,
+        "timeout_s": spec.limits.timeout_s,
+        "concurrency": spec.limits.concurrency,
+        "payload_bytes": spec.limits.payload_bytes,
+    }
+    platform = {
+        **_marks(data, spec.id),
+        "LISTEN_FDS": "1",
+        "FFX_REPORT_FD": str(REPORT),
+        "FFX_CONFIG": json.dumps(config),
+        "FFX_NAMESPACE": spec.function.namespace,
+        "FFX_FUNCTION": spec.function.name,
+        "FFX_REVISION": str(spec.revision),
+    }
+    if spec.platform_url is not None:
+        platform["FFX_URL"] = spec.platform_url
+    return Order(
+        id=spec.id,
+        argv=tuple(language.start_argv(places)),
+        env={**_defaults(), **language.environment_for(places), **spec.env, **platform},
+        cwd=INSIDE.code,
+        shown=tuple(shown),
+        memory_bytes=spec.limits.memory_bytes,
+        disk_bytes=spec.limits.disk_bytes,
+        processes=spec.limits.processes,
+        cpu=spec.limits.cpu,
+    )
+
+
+def of_job(job: JobSpec, language: Language | None, data: Path) -> Order:
+    """Raises: StartFailed where a folder to be shown is not there."""
+    shown = _language(language) if language else []
+    shown += [Shown(_existing(bind.source), bind.target, bind.writable) for bind in job.binds]
+    return Order(
+        id=job.id,
+        argv=job.argv,
+        env={**_defaults(), **job.env, **_marks(data, job.id)},
+        cwd=job.cwd,
+        shown=tuple(shown),
+        memory_bytes=job.memory_bytes,
+        disk_bytes=job.disk_bytes,
+        processes=job.processes,
+        cpu=None,
+        network=job.network,
+    )
+
+
+def _language(language: Language) -> list[Shown]:
+    own = [Shown(folder, str(folder)) for folder in language.host_folders]
+    return [Shown(_existing(language.folder), INSIDE.runtime), *own]
+
+
+def _defaults() -> dict[str, str]:
+    return {"PATH": _PATH, "HOME": "/tmp", "TMPDIR": "/tmp"}  # noqa: S108  (inside, private)
+
+
+def _marks(data: Path, identifier: str) -> dict[str, str]:
+    """By these a later start finds what an earlier launcher left."""
+    return {"FFX_DATA": str(data), "FFX_INSTANCE": identifier}
+
+
+def _existing(path: Path) -> Path:
+    if not path.exists():
+        raise StartFailed(f"{path} is not there: build the revision again")
+    return path

@@ -1,0 +1,58 @@
+"""The few system calls that Python 3.11 has no function for, by way of libc. Linux only."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+
+_PR_SET_PDEATHSIG = 1
+_CLONE_NEWNS = 0x00020000
+_MS_NOSUID_NODEV = 2 | 4
+_MS_BIND = 4096
+_MS_REC = 16384
+_MS_SLAVE = 1 << 19
+
+
+@functools.cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def _checked(result: int, what: str) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def load() -> None:
+    """Find libc now: a child between fork and exec should only call it."""
+    _libc()
+
+
+def die_with_parent(signal: int, parent: int) -> None:
+    """Be sent ``signal`` when the parent's thread that forked us ends; at once if ``parent`` is not our parent any more.
+
+    A change of uid clears this: call it after that.
+    """
+    _checked(_libc().prctl(_PR_SET_PDEATHSIG, signal, 0, 0, 0), "prctl(PR_SET_PDEATHSIG)")
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal)
+
+
+def own_mounts() -> None:
+    """Leave for a mount namespace of our own, whose changes nobody else sees. Needs CAP_SYS_ADMIN."""
+    _checked(_libc().unshare(_CLONE_NEWNS), "unshare(CLONE_NEWNS)")
+    _checked(_libc().mount(None, b"/", None, _MS_REC | _MS_SLAVE, None), "mount(/, MS_SLAVE)")
+
+
+def mount_tmpfs(target: str, options: str) -> None:
+    _checked(
+        _libc().mount(b"ffx", os.fsencode(target), b"tmpfs", _MS_NOSUID_NODEV, options.encode()), f"tmpfs on {target}"
+    )
+
+
+def bind_mount(descriptor: int, target: str) -> None:
+    """Show the folder or file behind an O_PATH descriptor (opened in this mount namespace) at ``target``, which exists."""
+    source = f"/proc/self/fd/{descriptor}".encode()
+    _checked(_libc().mount(source, os.fsencode(target), None, _MS_BIND | _MS_REC, None), f"bind on {target}")

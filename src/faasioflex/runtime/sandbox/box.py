@@ -1,0 +1,250 @@
+"""One bubblewrap sandbox: started, limited, signalled, judged."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from faasioflex.runtime.children import Children
+from faasioflex.runtime.isolation import Order, Verdict, over_memory
+from faasioflex.runtime.processes import ProcessTable, memory_of, pid_inside
+from faasioflex.runtime.sandbox import seccomp
+from faasioflex.runtime.sandbox.cgroup import Group
+from faasioflex.runtime.sandbox.command import View, arguments
+from faasioflex.runtime.sandbox.staging import Preparation, staged
+from faasioflex.runtime.sandbox.status import StatusPipe
+from faasioflex.runtime.sandbox.writable import hand_over
+from faasioflex.runtime.spawn import Spawn, spawn
+from faasioflex.runtime.verdicts import of_exit, of_signal
+
+OWN_PROCESSES = 2  # bubblewrap's monitor outside and its init inside
+COMMAND_PID = 2  # of the command in its namespace: init forks it first
+_LONGEST_DYING_S = 10.0
+
+
+@dataclass(frozen=True)
+class Bubblewrap:
+    """The program: an O_PATH descriptor, and the folder of the libraries in its wheel."""
+
+    program: int
+    libraries: Path
+
+
+class SandboxBox:
+    """``uid`` is its host uid, or None where all run as the platform's user; ``group`` its control group, or None."""
+
+    def __init__(
+        self,
+        order: Order,
+        view: View,
+        *,
+        bubblewrap: Bubblewrap,
+        children: Children,
+        uid: int | None,
+        group: Group | None,
+        release: Callable[[], None],
+    ) -> None:
+        self._order = order
+        self._view = view
+        self._bubblewrap = bubblewrap
+        self._children = children
+        self._group = group
+        self.uid = uid
+        self._release = release
+        self._owners: list[tuple[Path, int, int]] = []  # of writable folders, before they were the job's
+        self._counted = group is not None and group.memory_bytes() is not None
+        self._status = StatusPipe()
+        self._outer: int | None = None
+        self._init: int | None = None
+        self._init_handle: int | None = None  # a pidfd: its number is nobody else's while we hold it
+        self._killed = False
+
+    async def begin(self, handed: Mapping[int, int]) -> asyncio.Future[int]:
+        sources = [*self._view.sources, self._bubblewrap.libraries]
+        paths = [str(source) for source in sources] if self.uid is None else [staged(n) for n in range(len(sources))]
+        await self._lend_folders()
+        programs = seccomp.open_programs(memory_is_counted=self._counted)
+        blocking, release = os.pipe() if self.uid is None else (None, None)
+        options = arguments(self._view, paths[:-1], programs, self._status.writing, blocking)
+        options_file = _in_memory(options)
+        kept = [options_file, *programs, self._status.writing, *([] if blocking is None else [blocking])]
+        env = {"FFX_DATA": self._order.env["FFX_DATA"], "FFX_INSTANCE": self._order.id, "LD_LIBRARY_PATH": paths[-1]}
+        try:
+            pid = spawn(
+                Spawn(
+                    executable=self._bubblewrap.program,
+                    argv=["bwrap", "--args", str(options_file), "--", *self._view.argv],
+                    env=env,
+                    handed=handed,
+                    kept=kept,
+                    prepare=self._preparation(sources),
+                )
+            )
+        except OSError:
+            if release is not None:
+                os.close(release)
+            raise
+        finally:
+            for descriptor in [options_file, *programs, *([] if blocking is None else [blocking])]:
+                os.close(descriptor)
+        self._outer = pid
+        self._status.listen()
+        ended = self._children.ended(pid)
+        await self._hold_init(release)
+        return ended
+
+    async def _lend_folders(self) -> None:
+        if self.uid is None:
+            return
+        for item in self._view.shown:
+            if item.writable:
+                owner = item.source.stat()
+                self._owners.append((item.source, owner.st_uid, owner.st_gid))
+                await hand_over(item.source, self.uid, self.uid)
+
+    def _preparation(self, sources: list[Path]) -> Preparation:
+        return Preparation(
+            launcher=os.getpid(),
+            join=self._group.join_files() if self._group else [],
+            sources=sources,
+            uid=self.uid,
+            processes=self._order.processes + OWN_PROCESSES,
+            disk_bytes=self._order.disk_bytes,
+        )
+
+    async def _hold_init(self, release: int | None) -> None:
+        """Get hold of the sandbox's init. As a plain user it waits for ``release``: only now does it have a namespace in
+        which RLIMIT_NPROC counts its own processes and not all of the user's."""
+        try:
+            self._init = await self._status.init
+            if self._init is None:
+                return
+            try:
+                self._init_handle = os.pidfd_open(self._init)
+                if release is not None:
+                    most = self._order.processes + OWN_PROCESSES
+                    resource.prlimit(self._init, resource.RLIMIT_NPROC, (most, most))
+                    os.write(release, b"x")
+            except ProcessLookupError:
+                return  # it has ended already; its exit tells
+        finally:
+            if release is not None:
+                os.close(release)
+
+    def ready(self) -> None:
+        if self._group is not None and self._order.cpu is not None:
+            self._group.limit_cpu(self._order.cpu)
+
+    def terminate(self) -> None:
+        command = self._command()
+        if command is None:
+            self.kill()
+            return
+        try:
+            handle = os.pidfd_open(command)
+        except ProcessLookupError:
+            return
+        try:
+            if pid_inside(command) == COMMAND_PID:  # the number was not given to another one in between
+                signal.pidfd_send_signal(handle, signal.SIGTERM)
+        except ProcessLookupError:
+            return
+        finally:
+            os.close(handle)
+
+    def _command(self) -> int | None:
+        if self._init is None:
+            return None
+        below = ProcessTable.scan().children(self._init)
+        return next((pid for pid in below if pid_inside(pid) == COMMAND_PID), None)
+
+    def kill(self) -> None:
+        """The init's end is the end of its whole pid namespace; bubblewrap outside follows."""
+        self._killed = True
+        if self._init_handle is not None:
+            try:
+                signal.pidfd_send_signal(self._init_handle, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            else:
+                return
+        if self._outer is not None:
+            try:
+                os.kill(self._outer, signal.SIGKILL)
+            except ProcessLookupError:
+                return
+
+    def excess(self, table: ProcessTable) -> str | None:
+        limit = self._order.memory_bytes
+        if self._group is not None and self._counted:
+            if self._group.killed_for_memory():
+                return over_memory(limit)
+            if (self._group.memory_bytes() or 0) <= limit:
+                return None
+            used = self._group.anonymous_bytes() or 0
+        else:
+            used = memory_of(table.tree(self._outer or 0), limit)
+        return over_memory(limit) if used > limit else None
+
+    def usage(self, table: ProcessTable) -> tuple[int, float]:
+        tree = table.tree(self._outer or 0)
+        memory = self._group.memory_bytes() if self._group else None
+        cpu_s = self._group.cpu_s() if self._group else None
+        return (
+            memory_of(tree) if memory is None else memory,
+            sum(process.cpu_s for process in tree) if cpu_s is None else cpu_s,
+        )
+
+    async def gone(self) -> None:
+        """Also gives writable folders back to whom they belonged."""
+        self._status.read()
+        await self._init_gone()
+        while self._owners:
+            folder, uid, gid = self._owners.pop()
+            if folder.is_dir():
+                await hand_over(folder, uid, gid)
+
+    async def _init_gone(self) -> None:
+        if self._init_handle is None:
+            return
+        loop = asyncio.get_running_loop()
+        dead = asyncio.Event()
+        loop.add_reader(self._init_handle, dead.set)
+        try:
+            signal.pidfd_send_signal(self._init_handle, signal.SIGKILL)
+            await asyncio.wait_for(dead.wait(), _LONGEST_DYING_S)
+        except ProcessLookupError:
+            return
+        finally:
+            loop.remove_reader(self._init_handle)
+
+    def verdict(self, exit_code: int) -> Verdict:
+        if self._group is not None and self._group.killed_for_memory():
+            return Verdict("out-of-memory", over_memory(self._order.memory_bytes), None)
+        if self._status.exit_code is not None:
+            return of_exit(self._status.exit_code)
+        if exit_code < 0 or self._killed:
+            return of_signal(max(-exit_code, signal.SIGKILL))
+        return Verdict("exit", "its sandbox could not be set up", None)
+
+    def close(self) -> None:
+        self._status.close()
+        if self._init_handle is not None:
+            os.close(self._init_handle)
+            self._init_handle = None
+        self._release()
+
+
+def _in_memory(options: list[str]) -> int:
+    """Options in a memory file: the environment of a function never stands in a command line that all users can read."""
+    descriptor = os.memfd_create("ffx-sandbox", os.MFD_CLOEXEC)
+    content = b"".join(os.fsencode(option) + b"\0" for option in options)
+    with open(os.dup(descriptor), "wb") as file:
+        file.write(content)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor

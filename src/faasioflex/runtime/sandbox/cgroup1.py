@@ -1,0 +1,100 @@
+"""Control groups, version 1: one tree per controller, each used on its own where root may write it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from faasioflex.runtime.sandbox.cgroup import CPU_PERIOD_US, Limit, Mount, quota_us, read_int, read_table, write
+
+WANTED = ("memory", "pids", "cpu", "cpuacct")
+
+
+class Group1:
+    def __init__(self, folders: dict[str, Path]) -> None:
+        self._folders = folders
+
+    def join_files(self) -> list[Path]:
+        return [folder / "cgroup.procs" for folder in dict.fromkeys(self._folders.values())]
+
+    def limit_cpu(self, cores: float) -> None:
+        if folder := self._folders.get("cpu"):
+            write(folder / "cpu.cfs_period_us", str(CPU_PERIOD_US))
+            write(folder / "cpu.cfs_quota_us", str(quota_us(cores)))
+
+    def memory_bytes(self) -> int | None:
+        folder = self._folders.get("memory")
+        if folder is None:
+            return None
+        used = read_int(folder / "memory.usage_in_bytes")
+        return max(0, used - read_table(folder / "memory.stat").get("inactive_file", 0))
+
+    def anonymous_bytes(self) -> int | None:
+        folder = self._folders.get("memory")
+        return None if folder is None else read_table(folder / "memory.stat").get("rss", 0)
+
+    def killed_for_memory(self) -> bool:
+        folder = self._folders.get("memory")
+        return folder is not None and read_table(folder / "memory.oom_control").get("oom_kill", 0) > 0
+
+    def cpu_s(self) -> float | None:
+        folder = self._folders.get("cpuacct")
+        return None if folder is None else read_int(folder / "cpuacct.usage") / 1e9
+
+    def remove(self) -> bool:
+        return all([_removed(folder) for folder in self._folders.values()])
+
+
+class Groups1:
+    """``found``: controller -> base folder of this installation, of those that could be made."""
+
+    version = 1
+
+    def __init__(self, found: dict[str, Path]) -> None:
+        self._bases = found
+        self.controllers = frozenset(found)
+
+    @classmethod
+    def find(cls, mounts: list[Mount], memberships: dict[str, str], name: str) -> Groups1 | None:
+        """The groups below this process's own, so that limits set on the platform hold for all it starts; None without any."""
+        found = {}
+        for controller in WANTED:
+            for mount in mounts:
+                if mount.kind == "cgroup" and controller in mount.options:
+                    base = mount.place(memberships.get(controller, "/")) / name
+                    try:
+                        base.mkdir(exist_ok=True)
+                    except OSError:
+                        continue  # not ours to write
+                    found[controller] = base
+                    break
+        if not found:
+            return None
+        if "memory" in found:
+            write(found["memory"] / "memory.use_hierarchy", "1")
+        return cls(found)
+
+    def make(self, name: str, limit: Limit) -> Group1:
+        folders = {controller: base / name for controller, base in self._bases.items()}
+        for folder in folders.values():
+            folder.mkdir(exist_ok=True)  # one folder twice where two controllers share a tree
+        if memory := folders.get("memory"):
+            write(memory / "memory.limit_in_bytes", str(limit.memory_bytes))
+            with_swap = memory / "memory.memsw.limit_in_bytes"
+            if with_swap.exists():
+                write(with_swap, str(limit.memory_bytes))
+        if pids := folders.get("pids"):
+            write(pids / "pids.max", str(limit.processes))
+        return Group1(folders)
+
+    def bases(self) -> list[Path]:
+        return list(dict.fromkeys(self._bases.values()))
+
+
+def _removed(folder: Path) -> bool:
+    try:
+        folder.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True

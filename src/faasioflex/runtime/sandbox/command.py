@@ -1,0 +1,56 @@
+"""bubblewrap's arguments for one sandbox: a pure function of what shall be seen in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from faasioflex.runtime.isolation import Shown
+from faasioflex.runtime.sandbox import system
+
+SHARED_MEMORY_BYTES = 16 * 1024 * 1024
+_TMP, _SHARED_MEMORY = "/tmp", "/dev/shm"  # noqa: S108  (inside, private)
+_SMALLEST_TMP_BYTES = 64 * 1024  # tmpfs takes 0 for «no limit»
+
+
+@dataclass(frozen=True)
+class View:
+    """All that a sandbox sees and is told. ``etc`` is a folder of :func:`system.make_etc`."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: str
+    etc: Path
+    shown: tuple[Shown, ...]
+    tmp_bytes: int
+    network: bool = False
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """Every host path it shows beside the system's, in the order of :func:`arguments`' ``paths``."""
+        return (self.etc, *(item.source for item in self.shown))
+
+
+def arguments(view: View, paths: Sequence[str], seccomp: Sequence[int], status: int, block: int | None) -> list[str]:
+    """The options for ``--args``. ``paths``: where :attr:`View.sources` can be reached by the sandbox's host uid."""
+    made = ["--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
+    made += [] if view.network else ["--unshare-net"]
+    made += ["--disable-userns", "--uid", str(system.INSIDE_UID), "--gid", str(system.INSIDE_UID)]
+    made += ["--hostname", "function", "--new-session", "--die-with-parent", "--cap-drop", "ALL"]
+    made += system.arguments()
+    made += ["--ro-bind", paths[0], "/etc", *system.etc_arguments()]
+    made += ["--proc", "/proc", "--dev", "/dev"]
+    made += ["--perms", "1777", "--size", str(SHARED_MEMORY_BYTES), "--tmpfs", _SHARED_MEMORY, "--remount-ro", "/dev"]
+    made += ["--perms", "1777", "--size", str(max(view.tmp_bytes, _SMALLEST_TMP_BYTES)), "--tmpfs", _TMP]
+    for item, path in zip(view.shown, paths[1:], strict=True):
+        made += ["--bind" if item.writable else "--ro-bind", path, item.target]
+    made += ["--remount-ro", "/", "--chdir", view.cwd, "--clearenv"]
+    for name, value in view.env.items():
+        made += ["--setenv", name, value]
+    for descriptor in seccomp:
+        made += ["--add-seccomp-fd", str(descriptor)]
+    made += ["--json-status-fd", str(status)]
+    if block is not None:
+        made += ["--block-fd", str(block)]
+    return made

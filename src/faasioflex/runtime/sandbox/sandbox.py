@@ -1,0 +1,103 @@
+"""The sandbox isolation: what all boxes of a launcher share, and the making of one."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from faasioflex.model.errors import StartFailed
+from faasioflex.runtime import linux
+from faasioflex.runtime.children import Children
+from faasioflex.runtime.isolation import Box, Order
+from faasioflex.runtime.sandbox import cgroups, seccomp, system
+from faasioflex.runtime.sandbox.box import OWN_PROCESSES, Bubblewrap, SandboxBox
+from faasioflex.runtime.sandbox.cgroup import Group, Groups, Limit, clear
+from faasioflex.runtime.sandbox.command import SHARED_MEMORY_BYTES, View
+from faasioflex.runtime.sandbox.program import locate
+from faasioflex.runtime.sandbox.uids import UidBlock
+
+
+class Sandboxes:
+    """Linux only. ``state`` is a private folder of the launcher's, kept from start to start.
+
+    Raises: OSError where this machine has no bubblewrap or no seccomp program.
+    """
+
+    warning = None
+
+    def __init__(self, data: Path, state: Path, children: Children) -> None:
+        linux.load()
+        self._children = children
+        state.mkdir(parents=True, exist_ok=True)
+        self._record = state / "cgroups.json"
+        self._clear_groups_of_before()
+        self.groups: Groups | None = cgroups.find(data)
+        self._record.write_text(json.dumps([str(base) for base in self.groups.bases()] if self.groups else []))
+        self.needs_process_table = self.groups is None or "memory" not in self.groups.controllers
+        seccomp.program_files(memory_is_counted=not self.needs_process_table)
+        program = locate()
+        self._bubblewrap = Bubblewrap(os.open(program.path, os.O_PATH | os.O_CLOEXEC), program.libraries)
+        self._uids = UidBlock.claim() if os.geteuid() == 0 else None
+        self._etc = system.make_etc(state / "etc", network=False)
+        self._etc_with_network = system.make_etc(state / "etc-network", network=True)
+        self._dying: list[tuple[Group | None, int | None]] = []
+
+    def box(self, order: Order) -> Box:
+        """Raises: StartFailed where uids or control groups cannot be had."""
+        if order.network:
+            system.refresh_network_files(self._etc_with_network)
+        view = View(
+            argv=order.argv,
+            env=order.env,
+            cwd=order.cwd,
+            etc=self._etc_with_network if order.network else self._etc,
+            shown=tuple(item for item in order.shown if item.writable or not system.is_system(item.source)),
+            tmp_bytes=order.disk_bytes,
+            network=order.network,
+        )
+        limit = Limit(order.memory_bytes + order.disk_bytes + SHARED_MEMORY_BYTES, order.processes + OWN_PROCESSES)
+        try:
+            uid = self._uids.take() if self._uids else None
+            group = self.groups.make(order.id, limit) if self.groups else None
+        except OSError as error:
+            raise StartFailed(f"no sandbox can be made on this machine now: {error}") from error
+        return SandboxBox(
+            order,
+            view,
+            bubblewrap=self._bubblewrap,
+            children=self._children,
+            uid=uid,
+            group=group,
+            release=lambda: self._release(group, uid),
+        )
+
+    def _release(self, group: Group | None, uid: int | None) -> None:
+        self._dying.append((group, uid))
+        self.tidy()
+
+    def tidy(self) -> None:
+        """A control group whose last process was still on its way out when its box was closed goes now."""
+        left: list[tuple[Group | None, int | None]] = []
+        for group, uid in self._dying:
+            if group is not None and not group.remove():
+                left.append((group, uid))
+            elif uid is not None and self._uids is not None:
+                self._uids.give_back(uid)
+        self._dying = left
+
+    def close(self) -> None:
+        self.tidy()
+        for base in self.groups.bases() if self.groups else []:
+            clear(base)
+        if self._uids is not None:
+            self._uids.close()
+        os.close(self._bubblewrap.program)
+
+    def _clear_groups_of_before(self) -> None:
+        try:
+            bases = json.loads(self._record.read_text())
+        except (OSError, ValueError):
+            return
+        for base in bases:
+            clear(Path(base))
