@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 
 async def eventually(holds: Callable[[], object], what: str, within_s: float = 10.0) -> None:
@@ -11,5 +11,14 @@ async def eventually(holds: Callable[[], object], what: str, within_s: float = 1
     loop = asyncio.get_running_loop()
     deadline = loop.time() + within_s
     while not holds():
+        assert loop.time() < deadline, f"not within {within_s:g} s: {what}"
+        await asyncio.sleep(0.01)
+
+
+async def awaited(holds: Callable[[], Awaitable[bool]], what: str, within_s: float = 20.0) -> None:
+    """As :func:`eventually`, where asking takes an await."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + within_s
+    while not await holds():
         assert loop.time() < deadline, f"not within {within_s:g} s: {what}"
         await asyncio.sleep(0.01)

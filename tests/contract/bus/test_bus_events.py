@@ -18,7 +18,7 @@ from faasioflex.bus.relay import EventRelay
 from faasioflex.model.function import FunctionRecord
 from faasioflex.model.names import FunctionName
 from faasioflex.model.status import FunctionStatus
-from support.deadline import eventually
+from support.deadline import awaited, eventually
 from support.records import function_record
 
 
@@ -33,12 +33,12 @@ async def verbs(bus: Bus) -> list[str]:
 
 async def counted(bus: Bus, count: int) -> list[str]:
     """The events, as soon as there are ``count``."""
-    found: list[str] = []
-    async with asyncio.timeout(10):
-        while len(found) < count:
-            found = await verbs(bus)
-            await asyncio.sleep(0.01)
-    return found
+
+    async def there() -> bool:
+        return len(await verbs(bus)) >= count
+
+    await awaited(there, f"{count} events")
+    return await verbs(bus)
 
 
 async def test_every_change_of_a_function_has_its_event(bus: Bus) -> None:
