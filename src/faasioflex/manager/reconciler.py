@@ -156,6 +156,8 @@ class Reconciler:
         for step in steps:
             if not isinstance(step, Drain):
                 await self._do(key, state, step)
+        if any(isinstance(step, Remove) for step in steps):
+            return  # nothing is written about it any more
         await self._write(key, state)
         for step in steps:
             if isinstance(step, Drain) and step.instance in state.instances:
@@ -231,8 +233,6 @@ class Reconciler:
 
     async def _write(self, key: str, state: FunctionState) -> None:
         """Routes first, then, once calls go there, the status that says so."""
-        if self._functions.entries.get(key) is None and state.record.deleting:
-            return  # just removed
         records: dict[int, RevisionRecord] = {}
         for number in state.revisions:
             record = await self.revision_record(state, number)

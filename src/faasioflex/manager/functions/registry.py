@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from faasioflex.bus import buckets
 from faasioflex.bus.mirror import Mirror
 from faasioflex.bus.port import Bucket, Bus, Entry, ObjectStore
-from faasioflex.model.errors import Conflict, FunctionNotFound
+from faasioflex.model.errors import Conflict, FfxError, FunctionNotFound, Invalid
 from faasioflex.model.function import FunctionRecord, RevisionRecord
 from faasioflex.model.names import FunctionName
 from faasioflex.model.status import FunctionStatus
@@ -42,7 +42,10 @@ class Registry:
 
     async def find(self, function: FunctionName) -> Entry[FunctionRecord]:
         """The newest record, from the leader. Raises: FunctionNotFound, Unavailable."""
-        entry = await self.records.get(function.key)
+        try:
+            entry = await self.records.get(function.key)
+        except Invalid as error:  # nothing that the caller could do differently
+            raise FfxError(f"The stored record of {function} cannot be read: {error}") from error
         if entry is None:
             raise FunctionNotFound(f"There is no function {function}")
         return entry
