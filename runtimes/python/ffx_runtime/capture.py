@@ -88,8 +88,8 @@ class Streams:
         self.stderr = LineStream(report, "stderr", 2)
 
     def install(self) -> None:
-        sys.stdout = self.stdout  # type: ignore[assignment]
-        sys.stderr = self.stderr  # type: ignore[assignment]
+        sys.stdout = self.stdout
+        sys.stderr = self.stderr
         _inherit_context()
 
     def end_call(self, request: str | None) -> None:
@@ -113,7 +113,7 @@ def _inherit_context() -> None:
             context, run = contextvars.copy_context(), self.run
 
             def run_in_context() -> None:
-                del self.run  # type: ignore[method-assign]
+                del self.run
                 context.run(run)
 
             self.run = run_in_context  # type: ignore[method-assign]

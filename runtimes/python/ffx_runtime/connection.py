@@ -271,6 +271,11 @@ class Connection(asyncio.Protocol, Sweepable):
         self._closing = True
         self.transport.close()
 
+    @property
+    def is_idle(self) -> bool:
+        """Between two requests: nothing of the next one was read."""
+        return self.current is None and not self._in_head and not self._closing
+
     def give_up(self) -> None:
         """The instance ends now."""
         if self.current is not None:

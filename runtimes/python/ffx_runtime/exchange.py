@@ -137,7 +137,10 @@ class Exchange:
 
     def answer(self, status: int, lines: bytes, body: bytes) -> None:
         """The whole answer at once. Nothing happens where the call was answered otherwise before."""
-        if self.done or not self.claim():
+        if self.done:
+            return
+        if not self.claim():
+            self.done = True
             return
         self.started = True
         head = self._head(status, lines)

@@ -176,7 +176,7 @@ class HandlerStyle(Style):
             except BaseException as error:
                 errors.append(error)
 
-        job = Job(run, lambda: ended.done() or ended.set_result(None))
+        job = Job(run, lambda: None if ended.done() else ended.set_result(None))
         self.server.workers.submit(job)
         try:
             await asyncio.shield(ended)

@@ -10,14 +10,15 @@ does not end it, the instance retires.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import select
 import selectors
 import socket
-import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from ffx_runtime.connection import Connection
 from ffx_runtime.context import Cancelled
 from ffx_runtime.gate import STUCK_GRACE_S
 from ffx_runtime.problem import problem
@@ -25,16 +26,16 @@ from ffx_runtime.wire import STATUS_LINES
 from ffx_runtime.workers import raise_in
 
 if TYPE_CHECKING:
-    from ffx_runtime.connection import Connection
     from ffx_runtime.exchange import Exchange
     from ffx_runtime.server import Server
 
 TICK_S = 0.1
+READ_BYTES, READ_TIMES = 256 * 1024, 64  # of a request that is refused
 BLOCKED_S = 0.5  # a loop that was away for so long is served for
 ASLEEP_TICKS = 20  # without a call, after which the thread sleeps until there is one
 
 
-class WatchedSelector(selectors.DefaultSelector):  # type: ignore[valid-type, misc]
+class WatchedSelector(selectors.DefaultSelector):
     """Knows since when the loop has been running callbacks: ``busy_since`` is 0 while it waits for events."""
 
     busy_since = 0.0
@@ -85,14 +86,19 @@ class LoopWatch:
         server = self._server
         now = server.loop.time()
         idle = []
-        for connection in list(server.connections):
-            exchange = getattr(connection, "current", None)
+        for connection in self._connections():
+            exchange = connection.current
             if exchange is None:
-                idle.append(connection)
+                if connection.is_idle:
+                    idle.append(connection)
             elif not exchange.done and not exchange.started and exchange.due <= now:
                 self._answer_late(connection, exchange)
         self._refuse_new(idle)
         self._end_blocker(now)
+
+    def _connections(self) -> list[Connection]:
+        """Those that speak HTTP: an open WebSocket waits for the loop."""
+        return [one for one in list(self._server.connections) if isinstance(one, Connection)]
 
     def _answer_late(self, connection: Connection, exchange: Exchange) -> None:
         if exchange.admitted and exchange.claim():
@@ -111,7 +117,7 @@ class LoopWatch:
             poll.register(fd, select.POLLIN)
         for fd, _events in poll.poll(0):
             try:
-                with socket.socket(fileno=socket.dup(fd)) as one:  # type: ignore[attr-defined]
+                with socket.socket(fileno=socket.dup(fd)) as one:
                     _refuse(one)
             except OSError:
                 continue
@@ -126,8 +132,8 @@ class LoopWatch:
     def _end_blocker(self, now: float) -> None:
         """The task that blocks the loop: raise in it once its deadline has passed, retire where that does not help."""
         task = asyncio.current_task(self._server.loop)
-        for connection in list(self._server.connections):
-            exchange = getattr(connection, "current", None)
+        for connection in self._connections():
+            exchange = connection.current
             if exchange is None or exchange.due > now or getattr(exchange.work, "task", None) is not task:
                 continue
             if self._raised is not exchange:
@@ -140,15 +146,12 @@ class LoopWatch:
         """Nothing on this loop goes on: when every other call has had its 504, the instance ends."""
         from ffx_runtime.server import RETIRED, leave
 
-        for connection in list(self._server.connections):
-            exchange = getattr(connection, "current", None)
-            if exchange is not None and exchange.due > now:
+        for connection in self._connections():
+            exchange = connection.current
+            if exchange is not None and not exchange.done and exchange.due > now:
                 return
-        sys.__stderr__ and self._server.report.line(
-            "stderr",
-            "a call blocks the event loop beyond its deadline and cannot be cancelled: this instance is replaced",
-            None,
-        )
+        message = "a call blocks the event loop beyond its deadline and cannot be cancelled: this instance is replaced"
+        self._server.report.line("stderr", message, None)
         leave(RETIRED)
 
 
@@ -165,7 +168,7 @@ def _document(code: str, detail: str, request_id: str | None) -> bytes:
 def _write_and_close(connection: Connection, code: str, detail: str, request_id: str | None) -> None:
     """From this thread, beside the transport: it has nothing to send while the loop is blocked before the first byte."""
     try:
-        with socket.socket(fileno=socket.dup(_fd(connection))) as one:  # type: ignore[attr-defined]
+        with socket.socket(fileno=socket.dup(_fd(connection))) as one:
             one.send(_document(code, detail, request_id), socket.MSG_DONTWAIT)
             one.shutdown(socket.SHUT_RDWR)
     except OSError:
@@ -174,11 +177,15 @@ def _write_and_close(connection: Connection, code: str, detail: str, request_id:
 
 def _refuse(one: socket.socket) -> None:
     """Answer a request that nobody has read yet."""
-    one.setblocking(True)
-    one.settimeout(0.05)
+    one.settimeout(0.02)
     try:
-        if one.recv(256 * 1024):
+        if one.recv(READ_BYTES):
             one.send(_document("instance-full", "this instance is busy: try again", None))
+        one.shutdown(socket.SHUT_WR)
+        for _ in range(READ_TIMES):  # what is left unread at the close would take the answer with it
+            if not one.recv(READ_BYTES):
+                break
         one.shutdown(socket.SHUT_RDWR)
     except OSError:
-        return
+        with contextlib.suppress(OSError):
+            one.shutdown(socket.SHUT_RDWR)

@@ -62,7 +62,7 @@ class WebSocket(asyncio.Protocol, Sweepable):
         exchange.work = self
         if self._response.status_code != 101:
             lines, _ = encode((k.encode(), v.encode("latin-1")) for k, v in self._response.headers.raw_items())
-            exchange.answer(self._response.status_code, lines, self._response.body or b"")
+            exchange.answer(self._response.status_code, lines, bytes(self._response.body or b""))
             exchange.end_work()
             return
         self._task = self._server.loop.create_task(self._run())
@@ -189,7 +189,7 @@ class WebSocket(asyncio.Protocol, Sweepable):
         self._flush()
 
     def connection_lost(self, _error: Exception | None) -> None:
-        self._server.connections.discard(self)  # type: ignore[arg-type]
+        self._server.connections.discard(self)
         self.due = float("inf")
         self._closed = True
         self._writable.set()

@@ -1,0 +1,48 @@
+"""Which functions the suite asks. ``can`` names what not every kind of function has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from faasioflex.runtime.language import Language, language
+from support.runtime_instance import FUNCTIONS
+
+
+@dataclass(frozen=True)
+class Subject:
+    folder: str
+    language: str
+    can: frozenset[str]
+
+    @property
+    def code(self) -> Path:
+        return FUNCTIONS / self.folder
+
+    @property
+    def runtime(self) -> Language:
+        return language(self.language)
+
+
+# stdout: what it prints there is the log, not the answer.        stuck: code can refuse to be cancelled
+# streams-requests: it is called before the body is there         blocks-loop: /spin holds up the server's own event loop
+# prefix: it is told its prefix                                   closes: a stream whose client goes is told so
+SUBJECTS = [
+    Subject("python-sync", "python", frozenset({"stdout", "stuck", "closes"})),
+    Subject("python-async", "python", frozenset({"stdout", "stuck", "blocks-loop", "closes"})),
+    Subject(
+        "python-asgi",
+        "python",
+        frozenset({"stdout", "stuck", "blocks-loop", "streams-requests", "prefix", "websocket", "closes"}),
+    ),
+    Subject("python-wsgi", "python", frozenset({"stdout", "stuck", "streams-requests", "prefix", "closes"})),
+    Subject("exec-shell", "exec", frozenset({"streams-requests"})),
+]
+
+
+def that_can(*abilities: str) -> list[Subject]:
+    return [one for one in SUBJECTS if one.can.issuperset(abilities)]
+
+
+def name_of(subject: Subject) -> str:
+    return subject.folder

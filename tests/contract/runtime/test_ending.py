@@ -1,0 +1,79 @@
+"""SIGTERM, and starts that fail."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from support.runtime_instance import run_instance
+
+
+async def test_sigterm_ends_an_idle_instance_at_once(subject, start):
+    instance = await start(subject, timeout_s=60)
+    async with instance.client() as client:
+        await client.get("/hello")
+        instance.terminate()
+        assert await instance.ended(5) == 0
+
+
+async def test_sigterm_lets_calls_finish(subject, start):
+    instance = await start(subject, timeout_s=20)
+    reader, writer = await instance.connect()
+    writer.write(b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nab")
+    async with instance.client() as client:
+        await client.get("/hello")  # the other request has been read by now
+    instance.terminate()
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                _, other = await instance.connect()
+                other.close()
+                await asyncio.sleep(0.01)
+            except ConnectionRefusedError:
+                break
+    writer.write(b"cd")
+    answer = await asyncio.wait_for(reader.read(), 10)
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert b"abcd" in answer.replace(b"\r\n2\r\n", b"")
+    assert await instance.ended() == 0
+    writer.close()
+
+
+async def test_sigterm_waits_no_longer_than_the_deadline(subject, start):
+    instance = await start(subject, timeout_s=1)
+    async with instance.client() as client:
+        call = asyncio.create_task(client.get("/sleep"))
+        await asyncio.sleep(0.1)
+        instance.terminate()
+        assert (await call).status_code == 504
+        assert await instance.ended(10) == 0
+
+
+async def test_a_request_on_an_open_connection_is_answered_while_it_ends(subject, start):
+    instance = await start(subject)
+    reader, writer = await instance.connect()
+    writer.write(b"GET /hello HTTP/1.1\r\nhost: x\r\n\r\n")
+    await asyncio.wait_for(reader.readuntil(b"hello"), 10)
+    instance.terminate()
+    writer.write(b"GET /hello HTTP/1.1\r\nhost: x\r\n\r\n")
+    answer = await asyncio.wait_for(reader.read(), 10)
+    assert answer.endswith(b"hello")
+    assert await instance.ended() == 0
+    writer.close()
+
+
+async def test_code_that_is_not_there_ends_the_start_with_words(subject, tmp_path):
+    async with run_instance(subject.runtime, tmp_path, wait=False) as instance:
+        assert await instance.ended() == 1
+    assert instance.raw
+    assert not instance.ready
+    assert len(json.dumps(instance.raw[-1])) < 300
+
+
+@pytest.mark.parametrize("handler", ["nowhere:nothing", "../../etc/passwd"])
+async def test_a_handler_that_is_not_there_ends_the_start(subject, handler):
+    async with run_instance(subject.runtime, subject.code, handler=handler, wait=False) as instance:
+        assert await instance.ended() == 1
+    assert instance.raw
