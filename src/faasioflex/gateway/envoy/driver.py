@@ -20,6 +20,7 @@ from faasioflex.gateway.envoy.render import Rendered, Renderer
 from faasioflex.gateway.envoy.resources import Resource, ResourceSet
 from faasioflex.gateway.envoy.settings import EnvoySettings
 from faasioflex.gateway.port import RouteTable
+from faasioflex.model.errors import Invalid
 from faasioflex.model.messages import RevisionLoad
 
 log = structlog.get_logger(__name__)
@@ -112,7 +113,8 @@ class EnvoyGateway:
         """New routes only once what they name is there. They are set in any case, for an Envoy that comes later."""
         try:
             if self._ads.connected:
-                await self._ads.wait_in_force(self._acknowledged_s)
+                with suppress(Invalid):  # something refused, perhaps the routes before these: told after this change
+                    await self._ads.wait_in_force(self._acknowledged_s)
         finally:
             self._ads.want(VIRTUAL_HOST, live)
 

@@ -1,4 +1,8 @@
-"""Load reporting (LRS): Envoy says every half second how many calls each revision has on the direct path."""
+"""Load reporting (LRS): Envoy says every half second how many calls each revision has on the direct path.
+
+It begins to count a cluster's calls at the first report after the cluster came, so what was issued in the half second before is
+missing from ``issued``; ``in_progress`` is right from the start.
+"""
 
 from __future__ import annotations
 
