@@ -28,7 +28,8 @@ UV = "/ffx/bin/uv"
 STEPS = "/ffx/steps"
 MOST_SOURCE_PACKAGES = 20
 _NEEDS_BUILD = re.compile(
-    r"(?:Because |because |and |only )(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?:[=<>~!][^ ]*)? has no (?:usable )?wheels",
+    r"(?:Wheels are required for `(?P<hint>[A-Za-z0-9._-]+)`|"
+    r"(?:versions of )?(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?:[=<>~!]\S*)? (?:has|have) no (?:usable )?wheels)",
     re.ASCII,
 )
 
@@ -55,6 +56,7 @@ class Packages:
         with self._store.aside(self._kind) as folder:
             target, wheels = folder / "layer", folder / "wheels"
             wheels.mkdir()
+            seal(wheels)
             ran_package_code = await self._install(wanted, folder, on_line)
             await asyncio.to_thread(seal, target)
             shutil.move(target, folder.with_name(folder.name + "-layer"))
@@ -99,6 +101,7 @@ class Packages:
         target.mkdir()
         listed = target.parent / "requirements.txt"
         listed.write_text("\n".join(wanted) + "\n", "utf-8")
+        listed.chmod(0o644)  # whatever the umask: a sandbox reads it under another uid
         argv = (
             UV, "pip", "install", "--no-config", "--no-cache", "--only-binary", ":all:", "--compile-bytecode",
             "--python", str(interpreter()), "--target", "/ffx/layer", "--find-links", "/ffx/wheels",
@@ -124,6 +127,8 @@ class Packages:
             self._step(f"fetch the source of {name}", fetch, (*script, writable(source, "/ffx/source")), network=True),
             on_line,
         )
+        await asyncio.to_thread(seal, source)
+        seal(tools)
         ask = (*python, f"{STEPS}/build_wheel.py", "requires", "/ffx/source", "/ffx/tools", "/ffx/wheel")
         static: list[str] = []
         for _ in range(2):  # what pyproject.toml lists, then what the backend asks for on top
@@ -139,11 +144,13 @@ class Packages:
                 break
             static = needs
             await self._fetch(needs, tools, folder / "wheels", on_line)
+            await asyncio.to_thread(seal, tools)
         build = (*python, f"{STEPS}/build_wheel.py", "build", "/ffx/source", "/ffx/tools", "/ffx/wheel")
         await self._jobs.run(self._step(f"build {name}", build, binds), on_line)
         for path in wheel.glob("*.whl"):
             if path.is_file() and not path.is_symlink():
                 shutil.copyfile(path, folder / "wheels" / path.name, follow_symlinks=False)
+        await asyncio.to_thread(seal, folder / "wheels")
 
     def _step(self, title: str, argv: tuple[str, ...], binds: tuple[object, ...], *, network: bool = False) -> Step:
         env = {"HOME": "/tmp", "UV_NO_PROGRESS": "1", "UV_PYTHON_DOWNLOADS": "never", "UV_LINK_MODE": "copy"}  # noqa: S108
@@ -158,7 +165,7 @@ class Packages:
 def _needs_build(text: str) -> str | None:
     """The package that uv names when it has no wheel (its message is wrapped: spaces are folded)."""
     found = _NEEDS_BUILD.search(re.sub(r"\s+", " ", text))
-    return found.group("name").lower() if found else None
+    return (found.group("hint") or found.group("name")).lower() if found else None
 
 
 def _version_of(name: str, wanted: list[str]) -> str:
