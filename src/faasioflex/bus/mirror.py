@@ -70,8 +70,9 @@ class Mirror(Generic[T]):
                         self._take(item)
             except Unavailable as error:
                 # Only the first snapshot can end so; a running watch waits for the server by itself.
-                self.problem = self.problem and str(error)
-                log.warning("mirror waits for the bus", bucket=self._bucket.name, error=str(error))
+                if self.problem is not None and self.problem != str(error):
+                    self.problem = str(error)
+                    log.warning("mirror waits for the bus", bucket=self._bucket.name, error=str(error))
             except FfxError as error:
                 log.error("mirror reads again", bucket=self._bucket.name, error=str(error))
             await asyncio.sleep(RETRY_S)

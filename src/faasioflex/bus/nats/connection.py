@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-import nats.errors
 import structlog
 from nats.aio.subscription import Subscription
 
@@ -65,6 +64,7 @@ class Connection:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
         self.problem = "the connection to NATS was closed"
+        self._ready.set()  # who waits for a link hears that there will be none
 
     async def link(self, deadline: float | None) -> Link:
         """The link of now, or the next one. Raises Unavailable at ``deadline`` (None waits for ever) and after ``close``."""
@@ -112,13 +112,13 @@ class Connection:
         while True:
             try:
                 link = await self._open()
-            except (OSError, TimeoutError, nats.errors.Error, ValueError) as error:
+            except Exception as error:  # whatever it is, the next attempt may do
                 self._away(str(error) or type(error).__name__)
                 await asyncio.sleep(RECONNECT_S)
                 continue
             try:
                 await self._serve(link)
-            except (LinkLost, TimeoutError, nats.errors.Error) as error:
+            except Exception as error:
                 self._away(str(error) or type(error).__name__)
             finally:
                 self._link = None

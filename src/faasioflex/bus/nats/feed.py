@@ -50,6 +50,7 @@ class Feed:
         self._link, self._stream, self._consumer = link, stream, consumer
         self._queue: asyncio.Queue[Record | _FlowControl | Away | None] = asyncio.Queue()
         self._delivered = 0
+        self._owed = ""  # the last flow control reply that was asked for
         self._loop = asyncio.get_running_loop()
         self._heard_at = self._loop.time()
         self._watchdog = self._loop.call_later(SILENCE_S, self._listen_for_silence)
@@ -60,6 +61,8 @@ class Feed:
             item = await self._queue.get()
             if isinstance(item, _FlowControl):
                 # Answered only here, so that no more than the server's window ever waits in this process.
+                if item.reply == self._owed:
+                    self._owed = ""
                 await self._answer(item.reply)
                 continue
             if isinstance(item, Away):
@@ -88,13 +91,16 @@ class Feed:
     async def _on_status(self, message: Msg, headers: dict[str, str]) -> None:
         if headers["Status"] != "100":
             self.break_off(f"the server ended the feed: {headers.get('Description', headers['Status'])}")
-        elif message.reply:
-            self._queue.put_nowait(_FlowControl(message.reply))
-        elif "Nats-Consumer-Stalled" in headers:
-            self._queue.put_nowait(_FlowControl(headers["Nats-Consumer-Stalled"]))
+        elif message.reply or "Nats-Consumer-Stalled" in headers:
+            reply = (
+                message.reply or headers["Nats-Consumer-Stalled"]
+            )  # a stalled consumer says the same again and again
+            if reply != self._owed:
+                self._owed = reply
+                self._queue.put_nowait(_FlowControl(reply))
         elif int(headers.get("Nats-Last-Consumer", self._delivered)) != self._delivered:
             self.break_off("messages of the feed did not arrive")
-        else:
+        elif self._queue.empty():
             self._queue.put_nowait(None)
 
     async def _answer(self, reply: str) -> None:
