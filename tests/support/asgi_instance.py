@@ -1,12 +1,11 @@
 """A function instance in a process of its own: uvicorn on a unix socket, run as ``python asgi_instance.py SOCKET CONCURRENCY``.
 
-``/echo`` streams the body back, ``/count`` answers its size and sha256, ``/sleep`` never answers; a WebSocket echoes, and closes
+``/echo`` streams the body back, ``/count`` answers its size and sha256, ``/sleep`` never answers (it ends with its caller); a WebSocket echoes, and closes
 with the code that it is sent as text ``close CODE``.
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import socket
@@ -39,7 +38,8 @@ class App:
             elif scope["path"] == "/echo":
                 await self._echo(receive, send)
             elif scope["path"] == "/sleep":
-                await asyncio.sleep(600)
+                while (await receive())["type"] != "http.disconnect":
+                    pass
             else:
                 await self._count(receive, send)
         finally:
@@ -70,7 +70,9 @@ class App:
     async def _websocket(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         await receive()
         offered = scope.get("subprotocols") or [None]
-        await send({"type": "websocket.accept", "subprotocol": offered[-1], "headers": [(b"x-path", scope["raw_path"])]})
+        await send(
+            {"type": "websocket.accept", "subprotocol": offered[-1], "headers": [(b"x-path", scope["raw_path"])]}
+        )
         while (message := await receive())["type"] == "websocket.receive":
             text = message.get("text")
             if text is not None and text.startswith("close "):

@@ -30,7 +30,9 @@ class FakeInstance:
     ``hold``: when it is cleared, calls wait until it is set.
     """
 
-    def __init__(self, id: str, path: Path, *, concurrency: int | None = None, behaviour: Behaviour | None = None) -> None:
+    def __init__(
+        self, id: str, path: Path, *, concurrency: int | None = None, behaviour: Behaviour | None = None
+    ) -> None:
         self.endpoint = Endpoint(id, f"unix:{path}")
         self.concurrency = concurrency
         self.behaviour = behaviour
@@ -49,7 +51,7 @@ class FakeInstance:
 
     async def start(self) -> None:
         server = web.Server(self._serve, handler_cancellation=True, auto_decompress=False, access_log=None)
-        self._runner = web.ServerRunner(server, shutdown_timeout=0.0)
+        self._runner = web.ServerRunner(server, shutdown_timeout=0.05)
         await self._runner.setup()
         self._path.unlink(missing_ok=True)
         self._sock = socket.socket(socket.AF_UNIX)

@@ -66,7 +66,12 @@ class World:
         return made
 
     async def route(
-        self, name: str = "hello", *instances: FakeInstance, revision: int = 1, limits: Limits | None = None, **fields: Any
+        self,
+        name: str = "hello",
+        *instances: FakeInstance,
+        revision: int = 1,
+        limits: Limits | None = None,
+        **fields: Any,
     ) -> None:
         """Route ``acme/name`` with one revision that takes all traffic."""
         described = RevisionRoute(limits or Limits(), tuple(each.endpoint for each in instances))

@@ -82,10 +82,12 @@ class Exchange:
             self.connection.begin(head + call.body.whole)
         else:
             self.connection.begin(head)
-            if not await self._body_is_wanted(call.method, bounds.continue_s):
-                self._reusable = False  # whether it still waits for the body is not known
+            wanted = await self._body_is_wanted(call.method, bounds.continue_s)
+            if wanted:
+                self._sender = asyncio.create_task(self._send(call.body, chunked=call.body.length is None))
+            if self._answered:
+                self._reusable = False  # whether it still waits for a body is not known
                 return
-            self._sender = asyncio.create_task(self._send(call.body, chunked=call.body.length is None))
         while True:
             answer = parse_response(await self._watched(self.connection.read_head()))
             if answer.status >= 200 or answer.status == 101:  # 100 and 103 are passed over
@@ -93,7 +95,9 @@ class Exchange:
                 return
 
     async def _body_is_wanted(self, method: str, wait_s: float) -> bool:
-        """100, or nothing within ``wait_s``: a server that does not know Expect. Otherwise ``head`` is the final answer."""
+        """Not after a refusal. Yes after 100; after nothing within ``wait_s``: a server that does not know Expect; and after a
+        success, whose handler began to answer before it reads.
+        """
         try:
             async with asyncio.timeout(wait_s):
                 answer = parse_response(await self.connection.read_head())
@@ -101,7 +105,7 @@ class Exchange:
             return True
         if answer.status >= 200:
             self._take(answer, method)
-        return answer.status < 200
+        return answer.status < 400
 
     def _take(self, head: ResponseHead, method: str) -> None:
         self.framing = framing_of(head, method)

@@ -13,7 +13,9 @@ from support.invoker_world import World
 async def test_a_call_reaches_the_instance_and_its_answer_comes_back(here: World) -> None:
     instance = await here.instance()
     await here.route("hello", instance)
-    async with here.request("POST", "/f/acme/hello/some/path?q=1", data=b"body", headers={"X-Request-Id": "r-1"}) as got:
+    async with here.request(
+        "POST", "/f/acme/hello/some/path?q=1", data=b"body", headers={"X-Request-Id": "r-1"}
+    ) as got:
         assert (got.status, await got.text()) == (200, f"{instance.endpoint.instance}:body")
         assert got.headers["Ffx-Revision"] == "1"
         assert got.headers["X-Request-Id"] == "r-1"
@@ -51,7 +53,16 @@ async def test_the_request_target_is_never_decoded_or_normalised(here: World) ->
 
 async def test_names_that_are_no_names_are_unknown_functions(here: World) -> None:
     await here.route("hello", await here.instance())
-    for target in ("/f/acme/hel%6co", "/f/acme/", "/f/acme", "/f//hello", "/f/acme/..", "/f/a/../hello", "/f/Acme/hello", "/f/"):
+    for target in (
+        "/f/acme/hel%6co",
+        "/f/acme/",
+        "/f/acme",
+        "/f//hello",
+        "/f/acme/..",
+        "/f/a/../hello",
+        "/f/Acme/hello",
+        "/f/",
+    ):
         answer = await here.raw(b"GET " + target.encode() + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         head, _, body = answer.partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 404"), target

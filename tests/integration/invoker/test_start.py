@@ -177,7 +177,9 @@ async def test_an_unknown_function_is_asked_of_the_leader_before_it_is_404(here:
     assert (await here.problem("GET", "/f/acme/newer"))["code"] == "function-not-found"
 
 
-async def test_a_flood_of_unknown_names_does_not_reach_the_registry(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_flood_of_unknown_names_does_not_reach_the_registry(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[str] = []
     bucket = here.invoker._routes._bucket
     get = bucket.get

@@ -13,6 +13,7 @@ from aiohttp import web
 from faasioflex.invoker.front.handler import Handler
 
 BACKLOG = 1024
+CUT_S = 0.1  # zero would mean for ever
 KEEP_ALIVE_S = 75.0  # the gateway's idle timeout is far shorter: it closes, never we under its request
 LONGEST_HEAD_PART = 64 * 1024  # the gateway has its own, tighter bounds
 
@@ -38,7 +39,7 @@ class Server:
             max_field_size=LONGEST_HEAD_PART,
             max_headers=1024,
         )
-        self._runner = web.ServerRunner(server, shutdown_timeout=0.0)
+        self._runner = web.ServerRunner(server, shutdown_timeout=CUT_S)
         await self._runner.setup()
         self._site = web.SockSite(self._runner, listening(self._path), backlog=BACKLOG)
         await self._site.start()
