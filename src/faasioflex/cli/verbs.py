@@ -27,7 +27,9 @@ VERBS: tuple[Verb, ...] = (
         "Tell what this machine can do for the platform, with the cures.",
         PLATFORM,
     ),
-    Verb("serve", "faasioflex.cli.serve:serve", "Run one part of the platform in the foreground.", PLATFORM),
+    Verb(
+        "serve", "faasioflex.cli.serve:serve", "Run one part of the platform, or several, in the foreground.", PLATFORM
+    ),
     Verb(
         "context", "faasioflex.cli.context:app", "Name the platforms you work with and switch between them.", PLATFORM
     ),

@@ -1,6 +1,6 @@
 """Turns parsed JSON into frozen dataclasses: known fields are checked, unknown ones ignored, so that a newer platform can be read.
 
-Kept by hand rather than given to Pydantic because the command line pays for every import at every start.
+Written by hand: making Pydantic's validators for these nouns takes longer than most calls of the command line.
 """
 
 from __future__ import annotations

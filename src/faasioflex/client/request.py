@@ -104,7 +104,7 @@ class RetryPolicy:
         growing = min(self.first_wait_s * 2 ** (attempt - 1), self.longest_wait_s)
         if response is None:
             return growing if refused or request.repeatable else None
-        if response.status != 503 or not request.repeatable:
+        if response.status != 503 or 503 in request.accept or not request.repeatable:
             return None
         asked = retry_after(response.headers)
         return None if asked is None else max(growing, min(float(asked), self.longest_wait_s))

@@ -145,6 +145,7 @@ def test_waits_grow_obey_retry_after_and_end() -> None:
     assert policy.wait_s(get, 1, refused=False, response=Response(503, {"retry-after": "90"}, b"")) == 3.0
     assert policy.wait_s(get, 1, refused=False, response=Response(503, {}, b"")) is None
     assert policy.wait_s(get, 1, refused=False, response=Response(500, {"retry-after": "1"}, b"")) is None
+    assert policy.wait_s(calls.health("/readyz"), 1, refused=False, response=busy) is None
     assert policy.wait_s(post, 1, refused=True, response=None) == 0.1
     assert policy.wait_s(post, 1, refused=False, response=None) is None
     assert policy.wait_s(post, 1, refused=False, response=busy) is None

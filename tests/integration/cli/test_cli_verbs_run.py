@@ -1,0 +1,161 @@
+"""The verbs that read, call and change, against the real API."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from support.ffx_command import Ffx
+from support.small_platform import SmallPlatform
+
+
+def test_lists_and_shows(hello: Ffx, platform: SmallPlatform) -> None:
+    assert hello("list").out.splitlines() == [
+        "NAME         RUNTIME  STATE  REVISION  INSTANCES  TRAFFIC  URL",
+        f"admin/hello  python   ready  1         1          1=100    {platform.url}/f/admin/hello",
+    ]
+    assert [item["name"] for item in json.loads(hello("list", "-o", "json").out)] == ["hello"]
+    assert json.loads(hello("list", "-o", "json", "--label", "a=b").out) == []
+    assert yaml.safe_load(hello("get", "admin/hello", "-o", "yaml").out)["handler"] == "main:handle"
+    shown = hello("get", "hello").out
+    assert "state:       ready\n" in shown
+    assert "memory:      128 MiB\n" in shown
+
+
+def test_no_functions_are_said_on_stderr(ffx: Ffx) -> None:
+    done = ffx("list")
+    assert (done.code, done.out) == (0, "")
+    assert "No functions yet" in done.err
+
+
+def test_what_is_not_there_is_1_with_its_code_and_a_hint(ffx: Ffx) -> None:
+    done = ffx("get", "nobody")
+    assert (done.code, done.out) == (1, "")
+    assert "Error: " in done.err
+    assert "code: function-not-found" in done.err
+    assert "'ffx list'" in done.err
+
+
+def test_what_is_no_name_is_1(ffx: Ffx) -> None:
+    done = ffx("get", "../etc")
+    assert done.code == 1
+    assert "code: invalid" in done.err
+
+
+def test_revisions_and_rollback(hello: Ffx) -> None:
+    Path("hello/main.py").write_text("def handle(event, context):\n    return 2\n")
+    hello("deploy", "hello")
+    assert [one["revision"] for one in json.loads(hello("revisions", "hello", "-o", "json").out)] == [2, 1]
+    assert hello("rollback", "hello").out == "admin/hello: 1=100\n"
+    assert hello("rollback", "hello", "2").out == "admin/hello: 2=100\n"
+    done = hello("rollback", "hello", "9")
+    assert (done.code, "code: revision-not-found" in done.err) == (1, True)
+
+
+def test_scale_and_delete(hello: Ffx, platform: SmallPlatform) -> None:
+    assert hello("scale", "hello", "3").out.startswith("admin/hello scales to 3")
+    assert json.loads(hello("get", "hello", "-o", "json").out)["scaling"]["min_instances"] == 3
+    assert hello("delete", "hello").out == "Deleted admin/hello\n"
+    assert hello("delete", "hello").code == 1
+    assert platform.driver.instances == {}
+
+
+@pytest.mark.parametrize(
+    ("data", "printed"),
+    [
+        ('{"name": "Ada"}', '{\n  "name": "Ada"\n}\n'),
+        ("just text", "just text\n"),
+        ("5", "5\n"),
+        ("@payload.json", "[\n  1\n]\n"),
+    ],
+)
+def test_invoke_prints_the_result(hello: Ffx, data: str, printed: str) -> None:
+    Path("payload.json").write_text("[1]")
+    assert hello("invoke", "hello", "-d", data).out == printed
+
+
+def test_invoke_takes_stdin_and_prints_the_whole_invocation(hello: Ffx, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'"from stdin"')))
+    invocation = json.loads(hello("invoke", "hello", "-d", "-", "-o", "json").out)
+    assert (invocation["status"], invocation["result"]) == ("succeeded", "from stdin")
+
+
+def test_invoke_fails_with_the_functions_error(hello: Ffx) -> None:
+    done = hello("invoke", "hello", "-d", '{"fail": "it broke"}')
+    assert (done.code, done.out) == (1, "")
+    assert "Error: it broke" in done.err
+    assert "code: function-error" in done.err
+
+
+def test_invoke_refuses_what_only_looks_like_json(hello: Ffx) -> None:
+    done = hello("invoke", "hello", "-d", "{name: Ada}")
+    assert done.code == 1
+    assert "code: bad-request" in done.err
+
+
+def test_async_is_refused_for_now_and_flags_of_the_direct_path_need_raw(hello: Ffx) -> None:
+    assert "code: not-supported-yet" in hello("invoke", "hello", "--async").err
+    assert hello("invoke", "hello", "-H", "A: b").code == 2
+    assert hello("invoke", "hello", "--raw", "--async").code == 2
+
+
+def test_raw_sends_what_it_is_told_where_it_is_told(hello: Ffx) -> None:
+    done = hello("invoke", "hello", "--raw", "-X", "PUT", "--path", "a%2Fb/seen?x=1", "-H", "X-Mine: yes", "-d", "body")
+    seen = json.loads(done.out)
+    assert (seen["method"], seen["path"], seen["query"]) == ("PUT", "/f/admin/hello/a%2Fb/seen", "x=1")
+    assert seen["headers"]["x-mine"] == "yes"
+
+
+def test_raw_fails_where_the_status_does_and_prints_the_body(hello: Ffx) -> None:
+    done = hello("invoke", "missing", "--raw")
+    assert done.code == 1
+    assert json.loads(done.out)["code"] == "function-not-found"
+    assert "404" in done.err
+
+
+def test_logs_are_printed_plain_and_as_json(hello: Ffx, platform: SmallPlatform) -> None:
+    platform.log("hello", "first")
+    platform.log("hello", "second", revision=2)
+    lines = [line for line in hello("logs", "hello").out.splitlines() if "stdout" in line]
+    assert [line.split(" | ")[1] for line in lines] == ["first", "second"]
+    assert " r1 i-0123456789abcdef stdout | first" in lines[0]
+    only = hello("logs", "hello", "--revision", "2", "--since", "10m", "-o", "json").out
+    assert [json.loads(line)["message"] for line in only.splitlines()] == ["second"]
+    assert hello("logs", "hello", "--since", "soon").code == 2
+
+
+def test_the_build_log_is_printed(hello: Ffx) -> None:
+    assert hello("build-log", "hello").out == "building\n"
+
+
+def test_events_are_printed(hello: Ffx) -> None:
+    assert "function.registered admin/hello" in hello("events").out
+
+
+def test_status_tells_what_is_not_ready_and_ends_with_1_then(ffx: Ffx, platform: SmallPlatform) -> None:
+    done = ffx("status")
+    assert (done.code, "ready:   yes" in done.out) == (0, True)
+    platform.parts["gateway"] = "Envoy is away"
+    done = ffx("status", "-o", "json")
+    assert (done.code, json.loads(done.out)["ready"]) == (1, False)
+    assert "Envoy is away" in ffx("status").out
+
+
+def test_version_top_and_result(hello: Ffx) -> None:
+    assert json.loads(hello("version", "-o", "json").out)["platform"]
+    assert [one["name"] for one in json.loads(hello("top", "-o", "json").out)] == ["admin/hello"]
+    assert hello("top").out.startswith("NAME")
+    done = hello("result", "00000000-0000-0000-0000-000000000000")
+    assert (done.code, "code: invocation-not-found" in done.err) == (1, True)
+
+
+def test_nobody_at_the_address_is_1_with_the_cure(ffx: Ffx) -> None:
+    done = ffx("list", "--url", "http://127.0.0.1:1")
+    assert done.code == 1
+    assert "code: unreachable" in done.err
+    assert "ffx up" in done.err
