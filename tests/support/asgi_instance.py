@@ -1,7 +1,7 @@
 """A function instance in a process of its own: uvicorn on a unix socket, run as ``python asgi_instance.py SOCKET CONCURRENCY``.
 
-``/echo`` streams the body back, ``/count`` answers its size and sha256, ``/sleep`` never answers (it ends with its caller); a WebSocket echoes, and closes
-with the code that it is sent as text ``close CODE``.
+``/echo`` streams the body back, ``/count`` answers its size and sha256, ``/sleep`` never answers (it ends with its caller);
+a WebSocket echoes, and closes with the code that it is sent as text ``close CODE``.
 """
 
 from __future__ import annotations

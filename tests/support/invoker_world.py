@@ -24,6 +24,7 @@ from faasioflex.model.function import Limits
 from faasioflex.model.invocation import Invocation
 from faasioflex.model.messages import WAKE_SUBJECT, WakeReply, WakeRequest
 from faasioflex.model.route import Endpoint, FunctionRoute, RevisionRoute
+from support.deadline import eventually
 from support.fake_instance import FakeInstance
 
 Waking = Callable[[WakeRequest], Awaitable[WakeReply | None]]
@@ -80,9 +81,7 @@ class World:
 
     async def put(self, name: str, route: FunctionRoute) -> None:
         written = await self.routes.put(f"acme.{name}", route)
-        async with asyncio.timeout(10):
-            while self.invoker._routes.revision < written:
-                await asyncio.sleep(0.005)
+        await eventually(lambda: self.invoker._routes.revision >= written, "the invoker has the route")
 
     async def add_endpoint(self, name: str, revision: int, endpoint: Endpoint) -> None:
         entry = await self.routes.get(f"acme.{name}")

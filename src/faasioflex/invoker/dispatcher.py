@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from collections.abc import Callable
 from functools import partial
 
@@ -165,7 +166,9 @@ class Dispatcher:
         raise Unavailable(f"No instance of {call.target.function} could take the call: call again")
 
 
+_BEING_MADE = re.compile(r"revision \d+ is (building|starting)\b", re.IGNORECASE)
+
+
 def being_made(route: FunctionRoute) -> bool:
-    """Whether a function that serves nothing is on its way: it has no message yet, or one that says so."""
-    message = (route.message or "").lower()
-    return not route.deleting and (not message or "building" in message or "starting" in message)
+    """Whether a function that serves nothing is on its way: it has no message yet, or the manager's that says so."""
+    return not route.traffic and (route.message is None or _BEING_MADE.match(route.message) is not None)

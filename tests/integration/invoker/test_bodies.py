@@ -10,11 +10,11 @@ import sys
 from collections.abc import AsyncIterator
 
 import pytest
+
+from faasioflex.model.function import Limits
 from support.asgi_process import asgi_process
 from support.deadline import eventually
 from support.invoker_world import World
-
-from faasioflex.model.function import Limits
 
 MIB = 1 << 20
 LARGE = Limits(payload_bytes=None, timeout_s=60)
@@ -58,7 +58,7 @@ async def test_a_large_body_is_sent_only_when_the_instance_has_room(here: World)
         await here.route("hello", limits=LARGE)
         await here.add_endpoint("hello", 1, instance.endpoint)
         sleeping = asyncio.create_task(here.call("GET", "/f/acme/hello/sleep"))
-        await eventually(lambda: here.invoker._lanes.loads(), "it sleeps")
+        await eventually(here.invoker._lanes.loads, "it sleeps")
         uploads = [asyncio.create_task(here.call("POST", "/f/acme/hello/count", data=pieces(48))) for _ in range(3)]
         await eventually(lambda: here.invoker._admission.total >= 2, "they wait")
         sleeping.cancel()
@@ -191,7 +191,7 @@ async def test_kill_9_under_a_call_is_told(here: World) -> None:
         await here.route("hello")
         await here.add_endpoint("hello", 1, instance.endpoint)
         calling = asyncio.create_task(here.problem("POST", "/f/acme/hello/sleep", data=b"x"))
-        await eventually(lambda: here.invoker._lanes.loads(), "it runs")
+        await eventually(here.invoker._lanes.loads, "it runs")
         await instance.kill()
         problem = await calling
         assert (problem["status"], problem["code"]) == (502, "instance-ended")

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from support.deadline import eventually
-from support.invoker_world import World, world
 
 from faasioflex.bus.codec import decode
 from faasioflex.invoker.bounds import Bounds
 from faasioflex.model.function import Limits
 from faasioflex.model.invocation import Invocation
 from faasioflex.model.route import FunctionRoute, RevisionRoute
+from support.deadline import eventually
+from support.invoker_world import World, world
 
 
 async def answer(here: World, response: web.Response | Any, **body: Any) -> dict[str, Any]:

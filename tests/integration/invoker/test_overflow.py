@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 from aiohttp import web
-from support.deadline import eventually
-from support.invoker_world import World
 
 from faasioflex.model.function import Limits
 from faasioflex.model.messages import WakeReply, WakeRequest
+from support.deadline import eventually
+from support.invoker_world import World
 
 
 async def test_a_full_instance_is_asked_again_in_order_of_arrival(here: World) -> None:

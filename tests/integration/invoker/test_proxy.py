@@ -6,6 +6,7 @@ import asyncio
 import json
 
 from aiohttp import web
+
 from support.deadline import eventually
 from support.invoker_world import World
 

@@ -6,14 +6,13 @@ import asyncio
 import stat
 from typing import Any
 
-from support.deadline import eventually
-from support.invoker_world import World, world
-
 from faasioflex.bus.codec import decode
 from faasioflex.bus.memory import MemoryBus
 from faasioflex.invoker.service import Invoker
 from faasioflex.model.function import Limits
 from faasioflex.model.messages import APPLIED_SUBJECT, LOAD_SUBJECT, Applied, LoadReport
+from support.deadline import eventually
+from support.invoker_world import World, world
 
 
 class Heard:

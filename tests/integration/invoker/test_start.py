@@ -7,13 +7,13 @@ import time
 from dataclasses import replace
 
 import pytest
-from support.deadline import eventually
-from support.invoker_world import World, world
 
 from faasioflex.invoker.bounds import Bounds
 from faasioflex.model.function import Limits
 from faasioflex.model.messages import WakeReply, WakeRequest
 from faasioflex.model.route import FunctionRoute, RevisionRoute
+from support.deadline import eventually
+from support.invoker_world import World, world
 
 
 async def test_two_hundred_first_calls_make_one_wake(here: World) -> None:

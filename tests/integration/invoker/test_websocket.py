@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
-from support.asgi_process import AsgiProcess, asgi_process
-from support.deadline import eventually
-from support.invoker_world import World, world
 from websockets.asyncio.client import ClientConnection, unix_connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from faasioflex.invoker.bounds import Bounds
 from faasioflex.model.function import Limits
+from support.asgi_process import AsgiProcess, asgi_process
+from support.deadline import eventually
+from support.invoker_world import World, world
 
 MIB = 1 << 20
 
