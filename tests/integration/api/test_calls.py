@@ -1,0 +1,208 @@
+"""Execute, invocations, metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+from aiohttp import web
+
+from faasioflex.api import invoker
+from faasioflex.bus.buckets import INVOCATIONS
+from faasioflex.bus.codec import encode
+from faasioflex.bus.memory import MemoryBus
+from faasioflex.model.invocation import Invocation
+from faasioflex.model.messages import LoadReport, RevisionLoad
+from faasioflex.model.names import FunctionName
+from support.api_client import api, code_of, function
+from support.deadline import eventually
+from support.line_client import served
+from support.manager_double import obliging_manager
+
+
+class Invoker:
+    """Answers ``POST /.ffx/execute`` as a test says."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.seen: list[tuple[bytes, dict[str, str]]] = []
+        self.answer = web.json_response({"invocation_id": "x"})
+        self.holds = False
+        self.left = asyncio.Event()
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        app = web.Application()
+        app.router.add_post("/.ffx/execute", self._execute)
+        self._runner = web.AppRunner(app, handler_cancellation=True)
+        await self._runner.setup()
+        await web.UnixSite(self._runner, str(self.path)).start()
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _execute(self, request: web.Request) -> web.Response:
+        self.seen.append((await request.read(), {name.lower(): value for name, value in request.headers.items()}))
+        if self.holds:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.left.set()
+        answer = self.answer
+        return web.Response(body=answer.body, status=answer.status, headers=answer.headers)
+
+
+@pytest.fixture
+async def fake_invoker() -> AsyncIterator[Invoker]:
+    with tempfile.TemporaryDirectory(prefix="ffx-inv-") as folder:
+        made = Invoker(Path(folder) / "i.sock")
+        yield made
+        await made.stop()
+
+
+async def test_a_call_goes_to_the_invoker_as_it_came(bus: MemoryBus, fake_invoker: Invoker) -> None:
+    await fake_invoker.start()
+    async with api(bus, invoker_socket=fake_invoker.path) as client:
+        body = b'{"function": "hello", "payload": {"a": [1e400, "\\u00e9"]}, "timeout_s": 3}'
+        trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+        headers = {
+            "content-type": "application/json",
+            "x-request-id": "r-1",
+            "traceparent": trace,
+            "x-ffx-function": "no",
+        }
+        answer = await client.post("/functions/execute", content=body, headers=headers)
+        assert answer.json() == {"invocation_id": "x"}
+        sent, seen = fake_invoker.seen[0]
+        assert sent == body
+        assert (seen["x-request-id"], seen["traceparent"]) == ("r-1", trace)
+        assert "x-ffx-function" not in seen
+        fake_invoker.answer = web.Response(
+            body=b'{"code": "queue-full"}',
+            status=429,
+            headers={"Retry-After": "3", "Server-Timing": "ffx-start;dur=5", "X-Inner": "1"},
+            content_type="application/problem+json",
+        )
+        refused = await client.post("/functions/execute", content=body, headers=headers)
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "3")
+        assert refused.headers["server-timing"] == "ffx-start;dur=5"
+        assert "x-inner" not in refused.headers
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"mode": "async"}, (422, "not-supported-yet")),
+        ({"idempotency_key": "x"}, (422, "not-supported-yet")),
+        ({"callback": "http://x"}, (422, "not-supported-yet")),
+        ({"function": "A/b"}, (422, "invalid")),
+        ({"function": "a/b/c"}, (422, "invalid")),
+        ({"function": 1}, (422, "invalid")),
+        ({"timeout_s": 0}, (422, "invalid")),
+        ({"revision": 0}, (422, "invalid")),
+        ({"x": 0}, (422, "invalid")),
+    ],
+)
+async def test_calls_that_are_refused(
+    client: httpx.AsyncClient, fields: dict[str, object], expected: tuple[int, str]
+) -> None:
+    assert code_of(await client.post("/functions/execute", json={"function": "hello"} | fields)) == expected
+
+
+async def test_a_call_waits_for_an_invoker_that_comes_back(
+    bus: MemoryBus, fake_invoker: Invoker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with api(bus, invoker_socket=fake_invoker.path) as client:
+        calling = asyncio.create_task(client.post("/functions/execute", json={"function": "hello"}))
+        await asyncio.sleep(0)
+        await fake_invoker.start()
+        assert (await calling).status_code == 200
+        await fake_invoker.stop()
+        monkeypatch.setattr(invoker, "RETRY_FOR_S", 0.2)
+        gone = await client.post("/functions/execute", json={"function": "hello"})
+        assert code_of(gone)[0] in (502, 503)
+
+
+async def test_a_caller_that_leaves_takes_the_call_along(bus: MemoryBus, fake_invoker: Invoker) -> None:
+    fake_invoker.holds = True
+    await fake_invoker.start()
+    async with served(bus, fake_invoker.path) as (_, client):
+        calling = asyncio.create_task(client.post("/functions/execute", json={"function": "hello"}))
+        await eventually(lambda: fake_invoker.seen, "the call arrives")
+        calling.cancel()
+        await asyncio.wait_for(fake_invoker.left.wait(), 10)
+
+
+def call(status: str, **fields: object) -> Invocation:
+    made = {"revision": 1, "result": None, "error": None, "attempts": 1, "created_at": 1.0, "started_at": None}
+    rest = {"finished_at": None, "duration_ms": None}
+    return Invocation("inv-1", "admin/hello", status=status, **{**made, **rest, **fields})  # type: ignore[arg-type]
+
+
+async def test_invocations_are_read_waited_for_and_cancelled(client: httpx.AsyncClient, bus: MemoryBus) -> None:
+    bucket = bus.bucket(INVOCATIONS.name, Invocation)
+    await bucket.put("inv-1", call("running"))
+    waiting = asyncio.create_task(client.get("/invocations/inv-1?wait_s=30"))
+    assert (await client.get("/invocations/inv-1")).json()["status"] == "running"
+    assert code_of(await client.delete("/invocations/inv-1")) == (409, "wrong-state")
+    await bucket.put("inv-1", call("succeeded", result={"a": 1}, finished_at=2.0))
+    ended = (await waiting).json()
+    assert (ended["status"], ended["result"], ended["finished_at"]) == (
+        "succeeded",
+        {"a": 1},
+        "1970-01-01T00:00:02.000Z",
+    )
+    assert code_of(await client.delete("/invocations/inv-1")) == (409, "wrong-state")
+    await bucket.put("inv-1", call("queued"))
+    assert (await client.delete("/invocations/inv-1")).json()["status"] == "cancelled"
+    assert (await client.get("/invocations/inv-1")).json()["status"] == "cancelled"
+
+
+async def test_metrics_come_from_load_reports(client: httpx.AsyncClient, bus: MemoryBus) -> None:
+    async with obliging_manager(bus):
+        await client.post("/functions/register?wait_s=10", json=function())
+    for source, member in (("gateway", "gateway.local"), ("invoker", "invoker.local")):
+        loads = (RevisionLoad("admin", "hello", 1, in_progress=2, issued=30, waiting=1),)
+        report = LoadReport(source, member, time.time(), loads)  # type: ignore[arg-type]
+        await bus.publish("ffx.load", encode(report))
+    await bus.publish("ffx.load", b"nonsense")
+    load = client._transport.app.state.services.load  # type: ignore[attr-defined]
+    await eventually(lambda: load.now(FunctionName("admin", "hello")) == (4, 2), "the reports are taken")
+    found = (await client.get("/functions/admin/hello/metrics?window_s=60")).json()
+    assert (found["calls_per_s"], found["waiting"], found["instances"], found["cpu"]) == (1.0, 2, 1, None), found
+    text = (await client.get("/metrics")).text
+    assert 'ffx_calls_total{namespace="admin",function="hello"} 60' in text
+    assert 'ffx_functions{state="ready"} 1' in text
+    assert 'ffx_instances_ready{namespace="admin",function="hello"} 1' in text
+
+
+async def test_readiness_tells_which_part_is_missing(bus: MemoryBus) -> None:
+    parts: dict[str, str | None] = {"bus": None, "gateway": "Envoy has not connected"}
+    async with api(bus, readiness=lambda: parts) as client:
+        answer = await client.get("/readyz")
+        assert code_of(answer) == (503, "unavailable")
+        assert answer.headers["retry-after"]
+        assert "gateway: Envoy has not connected" in answer.json()["detail"]
+        parts["gateway"] = None
+        assert (await client.get("/readyz")).json() == {"status": "ready", "parts": {"bus": None, "gateway": None}}
+        assert (await client.get("/healthz")).json() == {"status": "ok"}
+        assert set((await client.get("/version")).json()) == {"name", "version"}
+
+
+async def test_the_docs_page_needs_nothing_from_elsewhere(client: httpx.AsyncClient) -> None:
+    page = await client.get("/docs")
+    assert "http://" not in page.text
+    assert "https://" not in page.text
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert policy.count("sha256-") == 2
+    document = (await client.get("/openapi.json")).json()
+    assert document["openapi"].startswith("3.1")
+    assert json.dumps(document).count("HTTPValidationError") == 0
