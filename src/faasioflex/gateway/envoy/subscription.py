@@ -27,6 +27,7 @@ class Subscription:
     refused: dict[str, str] = field(default_factory=dict)  # name -> version that Envoy answered with a NACK
     pending: Update | None = None
     first: bool = True
+    replied: bool = False
     _nonces: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     def ask(self, subscribe: list[str], unsubscribe: list[str], versions: dict[str, str]) -> None:
@@ -48,12 +49,16 @@ class Subscription:
             self.known.pop(name, None)
 
     def next(self, wanted: ResourceSet) -> Update | None:
-        """What to send now; None while an answer is awaited or nothing differs. It is pending from here on."""
+        """What to send now; None while an answer is awaited or nothing differs. It is pending from here on.
+
+        The first answer goes out even if it is empty: Envoy opens its listeners when it has come, or a timeout has passed.
+        """
         if self.pending is not None:
             return None
         added, removed = self._difference(wanted)
-        if not added and not removed:
+        if self.replied and not added and not removed:
             return None
+        self.replied = True
         self.pending = Update(str(next(self._nonces)), added, removed)
         return self.pending
 
