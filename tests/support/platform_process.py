@@ -28,8 +28,10 @@ class Platform:
         self.process: subprocess.Popen[str] | None = None
 
     def start(self, *more: str) -> Platform:
-        self.process = self.popen("--port", "0", *self.options, *more)
-        wait_for(lambda: self.process_ended() or self.document(), READY_WITHIN_S, "platform.json")
+        process = self.process = self.popen("--port", "0", *self.options, *more)
+        wait_for(  # by its pid: a killed one could not remove its own
+            lambda: self.process_ended() or self.document().get("pid") == process.pid, READY_WITHIN_S, "platform.json"
+        )
         if self.process_ended():
             raise AssertionError(f"ffx up ended: {self.output()}")
         return self

@@ -1,7 +1,7 @@
 """``--tls self-signed``: an authority of the platform's own, and a certificate for this machine signed by it.
 
 The authority is made once, so that clients which trust DIR/tls/ca.pem go on trusting; the certificate is short-lived and made
-anew in time. Runs as a process of its own (``python -m faasioflex.platform.certificate DIR HOST``): the supervisor stays small.
+anew in time. Runs as a process of its own (``python -m faasioflex.platform.certificate``): the supervisor stays small.
 """
 
 from __future__ import annotations
@@ -139,10 +139,32 @@ def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
     write_private(path, text.decode())
 
 
-def main(arguments: list[str]) -> None:
-    root, host = arguments
-    ensure(DataFolder.at(root).tls, host, dt.datetime.now(dt.UTC))
+def check(chain: Path, key: Path, now: dt.datetime) -> str | None:
+    """What is wrong with an operator's files, in a sentence; None: they can be served."""
+    try:
+        certificates = x509.load_pem_x509_certificates(chain.read_bytes())
+    except (OSError, ValueError) as error:
+        return f"The TLS certificate {chain} cannot be read: {error}"
+    try:
+        private = serialization.load_pem_private_key(key.read_bytes(), None)
+    except (OSError, ValueError, TypeError) as error:  # TypeError: it is encrypted
+        return f"The TLS key {key} cannot be read: {error}"
+    if certificates[0].public_key() != private.public_key():
+        return f"The TLS key {key} does not belong to the first certificate in {chain}."
+    if certificates[0].not_valid_after_utc < now:
+        return f"The TLS certificate {chain} has been over since {certificates[0].not_valid_after_utc:%Y-%m-%d}."
+    return None
+
+
+def main(arguments: list[str]) -> str | None:
+    """``ensure DIR HOST`` or ``check CHAIN KEY``; returns what is wrong, for sys.exit."""
+    verb, first, second = arguments
+    now = dt.datetime.now(dt.UTC)
+    if verb == "check":
+        return check(Path(first), Path(second), now)
+    ensure(DataFolder.at(first).tls, second, now)
+    return None
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

@@ -160,17 +160,12 @@ def test_what_cannot_be_is_refused_before_anything_starts(short_folder: Path, op
 
 def test_a_part_that_does_not_start_ends_all_with_its_last_words(new_platform: MakePlatform) -> None:
     platform = new_platform()
-    platform.data.mkdir()
-    for name in ("cert", "key"):
-        kind = "CERTIFICATE" if name == "cert" else "PRIVATE KEY"
-        (platform.data / f"{name}.pem").write_text(f"-----BEGIN {kind}-----\nAAAA\n-----END {kind}-----\n")
-    done = platform.run(
-        *("up", "--port", "0"),
-        *("--tls-cert", str(platform.data / "cert.pem"), "--tls-key", str(platform.data / "key.pem")),
-    )
+    (platform.data / "nats").mkdir(parents=True)
+    (platform.data / "nats/jetstream").write_text("no folder")
+    done = platform.run("up", "--port", "0")
     assert done.returncode == 1
     assert "platform-start-failed" in done.stderr
-    assert "envoy.log" in done.stderr
+    assert "nats.log" in done.stderr
     assert processes_with(platform.data) == {}
 
 

@@ -64,3 +64,15 @@ def test_it_is_made_once_and_again_when_it_is_spoilt(tmp_path: Path) -> None:
     (tmp_path / "cert.pem").unlink()
     assert certificate.ensure(tmp_path, "127.0.0.1", now)
     assert (tmp_path / "ca.pem").read_bytes() != authority
+
+
+def test_an_operators_files_are_checked(tmp_path: Path) -> None:
+    now = dt.datetime.now(dt.UTC)
+    one, two = tmp_path / "one", tmp_path / "two"
+    for folder in (one, two):
+        certificate.ensure(folder, "127.0.0.1", now)
+    assert certificate.check(one / "cert.pem", one / "key.pem", now) is None
+    assert "does not belong" in str(certificate.check(one / "cert.pem", two / "key.pem", now))
+    assert "has been over" in str(certificate.check(one / "cert.pem", one / "key.pem", now + dt.timedelta(days=100)))
+    assert "cannot be read" in str(certificate.check(tmp_path / "none", one / "key.pem", now))
+    assert "cannot be read" in str(certificate.check(one / "cert.pem", one / "cert.pem", now))

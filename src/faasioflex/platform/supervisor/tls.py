@@ -21,33 +21,32 @@ class CertificateFiles:
 
 
 def prepare(settings: Settings, host: str) -> CertificateFiles | None:
-    """None without TLS. Makes or renews a self-signed one. Raises Invalid (unreadable files), Unavailable."""
+    """None without TLS. Makes or renews a self-signed one. Raises Invalid (the operator's files are no good), Unavailable."""
     if settings.tls_cert is not None and settings.tls_key is not None:
-        chain, key = (Path(name).expanduser().resolve() for name in (settings.tls_cert, settings.tls_key))
-        for path, words in ((chain, b"BEGIN CERTIFICATE"), (key, b"PRIVATE KEY")):
-            _check(path, words)
-        return CertificateFiles(chain, key, None)
+        problem = _in_a_process("check", settings.tls_cert, settings.tls_key)
+        if problem is not None:
+            raise Invalid(problem)
+        return CertificateFiles(Path(settings.tls_cert), Path(settings.tls_key), None)
     if settings.tls is None:
         return None
+    problem = _in_a_process("ensure", str(settings.folder.root), host)
+    if problem is not None:
+        raise Unavailable(f"A certificate of the platform's own cannot be made: {problem}")
     folder = settings.folder.tls
+    return CertificateFiles(folder / "cert.pem", folder / "key.pem", folder / "ca.pem")
+
+
+def _in_a_process(*arguments: str) -> str | None:
+    """The last line of its complaint; None where it had none."""
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "faasioflex.platform.certificate", str(settings.folder.root), host],
+        [sys.executable, "-P", "-m", "faasioflex.platform.certificate", *arguments],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
     )
-    if done.returncode != 0:
-        last = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
-        raise Unavailable(f"A certificate of the platform's own cannot be made: {last[0]}")
-    return CertificateFiles(folder / "cert.pem", folder / "key.pem", folder / "ca.pem")
-
-
-def _check(path: Path, words: bytes) -> None:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise Invalid(f"The TLS file {path} cannot be read: {error.strerror}.") from error
-    if words not in content:
-        raise Invalid(f"The TLS file {path} is not a PEM file with '{words.decode()}' in it.")
+    if done.returncode == 0:
+        return None
+    lines = done.stderr.strip().splitlines()
+    return lines[-1] if lines else f"exit code {done.returncode}"
