@@ -107,10 +107,13 @@ def _what_happens(sent: Sent) -> str:
 
 
 def _refuse_failed(outcome: Outcome) -> None:
-    """Raises: BuildFailed or StartFailed where it failed; their message has the tool's or the function's last lines."""
-    if outcome.state == "failed":
-        message = outcome.message or "the revision failed"
-        raise StartFailed(message) if outcome.was_built else BuildFailed(message)
+    """Raises: BuildFailed or StartFailed where it failed; the latter's message has the function's last lines."""
+    if outcome.state != "failed":
+        return
+    lines = (outcome.message or "the revision failed").splitlines()
+    if outcome.was_built:
+        raise StartFailed("\n".join(lines))
+    raise BuildFailed(lines[0] if len(lines) == 1 else f"{lines[0]} {lines[-1].strip()}")  # its log was shown whole
 
 
 def _finish(client: Client, sent: Sent, function: Function, output: Output) -> None:

@@ -39,10 +39,18 @@ def events(
 def event_text(event: Event) -> str:
     """``2030-01-31 12:00:00 function.deployed acme/hello revision=3``."""
     time = event.time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S") if event.time else "-"
-    details = ""
-    if isinstance(event.data, dict):
-        scalars = {key: value for key, value in event.data.items() if isinstance(value, str | int | float)}
-        details = " ".join(
-            f"{key}={value if not isinstance(value, str) else json.dumps(value)}" for key, value in scalars.items()
-        )
+    data = event.data if isinstance(event.data, dict) else {}
+    details = " ".join(f"{key}={_short(value)}" for key, value in data.items() if key != "uid" and _is_scalar(value))
     return printable(f"{time} {event.type.removeprefix('faasioflex.')} {event.subject or '-'} {details}".rstrip())
+
+
+def _is_scalar(value: object) -> bool:
+    return isinstance(value, str | int | float)
+
+
+def _short(value: object) -> str:
+    """Text in quotes, at most its first line; -o json has it whole."""
+    if not isinstance(value, str):
+        return str(value)
+    line, _, rest = value.partition("\n")
+    return json.dumps(line + (" ..." if rest else ""), ensure_ascii=False)
