@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -17,6 +17,14 @@ from faasioflex.runtime.launcher.wire import Json
 from faasioflex.runtime.port import JobEnded, JobSpec
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 0.5
+
+
+@dataclass
+class _Stream:
+    """One use of ``events``: the connection it has now, and whether it is over."""
+
+    connection: Connection | None = None
+    over: bool = False
 
 
 class LauncherDriver:
@@ -56,19 +64,24 @@ class LauncherDriver:
 
     @asynccontextmanager
     async def events(self) -> AsyncIterator[AsyncIterator[InstanceEvent]]:
-        iterator = self._events()
+        stream = _Stream()
+        iterator = self._events(stream)
         try:
             yield iterator
         finally:
-            await iterator.aclose()
+            stream.over = True
+            if stream.connection is not None:
+                await stream.connection.close()  # ends an iteration that waits in another task
+            with suppress(RuntimeError):  # «already running»: in that task, which ends now
+                await iterator.aclose()
 
-    async def _events(self) -> AsyncGenerator[InstanceEvent, None]:
+    async def _events(self, stream: _Stream) -> AsyncGenerator[InstanceEvent, None]:
         """What was yielded counts as taken care of when the next is asked for. Of a launcher that died with its instances
         each of them is told as lost, when the next one answers."""
         pause_s = _FIRST_PAUSE_S
-        while not self._closed:
+        while not (self._closed or stream.over):
             try:
-                connection = await Connection.open(self._socket)
+                connection = stream.connection = await Connection.open(self._socket)
             except Unavailable:
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)

@@ -49,6 +49,10 @@ class Jobs:
     def __len__(self) -> int:
         return len(self._running)
 
+    async def close(self) -> None:
+        """End all of them at once."""
+        await asyncio.gather(*(running.stop() for running in tuple(self._running)))
+
 
 class RunningJob:
     def __init__(self, job: JobSpec, box: Box, on_lines: Callable[[list[str]], None]) -> None:
@@ -59,6 +63,7 @@ class RunningJob:
         self._disk = DiskWatch([bind.source for bind in job.binds if bind.writable], job.disk_bytes)
         self._why: str | None = None  # what we ended it for
         self._begun = False
+        self._over = asyncio.Event()
         self._lines: list[str] = []
 
     async def run(self) -> JobEnded:
@@ -72,6 +77,7 @@ class RunningJob:
             self._box.kill()
             self._box.close()
             output.close()
+            self._over.set()
             raise
         finally:
             os.close(null)
@@ -99,6 +105,7 @@ class RunningJob:
         self._flush()
         verdict = self._box.verdict(exit_code)
         self._box.close()
+        self._over.set()
         if self._why is not None:
             return JobEnded(None, self._why)
         return JobEnded(verdict.exit_code, verdict.detail)
@@ -113,6 +120,10 @@ class RunningJob:
     def _end(self, why: str) -> None:
         self._why = self._why or why
         self._box.kill()
+
+    async def stop(self) -> None:
+        self._end("the platform stops")
+        await self._over.wait()
 
     def look(self, table: ProcessTable) -> None:
         if not self._begun:

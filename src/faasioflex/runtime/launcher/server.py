@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import socket
 import struct
 from collections.abc import Awaitable, Callable
@@ -26,7 +25,7 @@ class Server:
     """Any number of connections; events go to the one that asked last. Losing a connection ends its jobs, nothing else."""
 
     def __init__(self, mode: str, instances: Instances, jobs: Jobs, backlog: Backlog) -> None:
-        self._hello = {"mode": mode, "launcher": secrets.token_hex(8), "pid": os.getpid()}
+        self._hello = {"mode": mode, "launcher": os.urandom(8).hex(), "pid": os.getpid()}
         self._instances = instances
         self._jobs = jobs
         self._backlog = backlog

@@ -72,7 +72,7 @@ class Launcher:
 
     async def stop(self) -> None:
         await self._server.stop()
-        await self._instances.close()
+        await asyncio.gather(self._instances.close(), self._jobs.close())
         self._watch.cancel()
         self._isolation.close()
         self._settings.socket.unlink(missing_ok=True)
