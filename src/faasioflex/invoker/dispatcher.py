@@ -96,10 +96,10 @@ class Dispatcher:
         route = await self._routes.find(function)
         if call.must_have_revision and named not in route.revisions:
             raise RevisionNotFound(f"{function} has no revision {named}, or it is not kept any more")
-        revision = choose(route, named, self._chance)
+        revision = choose(route, named, self._chance, pinned=call.must_have_revision)
         if revision is None:
             route = await self._wait_for_first(function, route)
-            revision = choose(route, named, self._chance)
+            revision = choose(route, named, self._chance, pinned=call.must_have_revision)
             if revision is None:
                 raise StartFailed(route.message or f"Nothing of {function} serves yet")
         return self._lanes.of(function, route, revision)

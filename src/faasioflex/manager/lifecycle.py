@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 import structlog
 
-from faasioflex.bus.port import Bus
 from faasioflex.bus.events import publish_event
+from faasioflex.bus.port import Bus
 from faasioflex.manager.backoff import crash_backoff_s
 from faasioflex.manager.builder.port import Builder
 from faasioflex.manager.journal import Journal

@@ -206,7 +206,7 @@ class Reconciler:
                     retry_at=revision.retry_at,
                     wake_until=wake_floor(state.record, revision, scale, now),
                     wanted=scale.instances.get(number) if scale else None,
-                    checked_until=checked_until(state.record, revision),
+                    checked_until=self._checked_until(state.record, revision),
                 )
             )
         instances = tuple(
@@ -215,6 +215,18 @@ class Reconciler:
         )
         shares = traffic(state.record, function_status(state))
         return FunctionView(state.record.deleting, state.record.spec.scaling, shares, tuple(revisions), instances, now)
+
+    def _checked_until(self, record: FunctionRecord, revision: RevisionState) -> float | None:
+        """A revision deployed without traffic stays warm for ``idle_s`` after its check, for the traffic change.
+
+        A scale request after the check ends that.
+        """
+        entry = self._revisions.entries.get(record.revisions[revision.number])
+        if revision.first_ready_at is None or entry is None or entry.value.rollout == "all":
+            return None
+        if record.scale is not None and record.scale.at > revision.first_ready_at:
+            return None
+        return revision.first_ready_at + record.spec.scaling.idle_s
 
     async def _do(self, key: str, state: FunctionState, step: Step) -> None:
         match step:
@@ -291,10 +303,3 @@ def wake_floor(record: FunctionRecord, revision: RevisionState, scale: DesiredSc
     if scale is None or scale.decided_at < revision.woken_at:
         return now + FOREVER_S
     return revision.woken_at + record.spec.scaling.idle_s
-
-
-def checked_until(record: FunctionRecord, revision: RevisionState) -> float | None:
-    """A revision that was deployed without traffic stays warm for ``idle_s`` after its check, for the traffic change."""
-    if revision.first_ready_at is None or revision.number in record.rollouts:
-        return None
-    return revision.first_ready_at + record.spec.scaling.idle_s
