@@ -12,7 +12,7 @@ class Bounds:
     """Seconds, bytes, counts. Tests shorten them."""
 
     start_allowance_s: float = 60.0  # a call may wait so long for a start, on top of its function's queue_wait_s
-    wake_refresh_s: float = 5.0  # a wake is repeated that often: the manager that had it may be gone
+    wake_refresh_s: float = 3.0  # a wake is repeated that often: the manager that had it may be gone
     wake_pause_s: float = 0.1  # between a wake that led to nothing and the next
     failed_start_s: float = 0.5  # calls within it after a failed start get the same answer, without another wake
     away_hold_s: float = 10.0  # while NATS or the manager is away, calls are held so long

@@ -50,8 +50,8 @@ class BusCalls:
             return self._refusal(namespace, name, TooManyCalls("Too many calls over NATS at once: call again later"))
         self.in_flight += 1
         try:
-            made = await self._invocations.run(checked(namespace, name), data or b"null")
-            reply = encode(made)
+            ended = await self._invocations.run(checked(namespace, name), data or b"null")
+            reply = encode(ended.invocation)
             if len(reply) <= LONGEST_REPLY:
                 return reply
             raise PayloadTooLarge(f"The result does not fit a message: call the function at /f/{namespace}/{name}")

@@ -6,7 +6,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -15,7 +15,7 @@ from faasioflex.bus.port import Bucket
 from faasioflex.invoker.body import Body
 from faasioflex.invoker.bounds import MIB, Bounds
 from faasioflex.invoker.call import Call
-from faasioflex.invoker.dispatcher import Dispatcher
+from faasioflex.invoker.dispatcher import Answer, Dispatcher
 from faasioflex.invoker.http1.connection import ConnectionEnded
 from faasioflex.invoker.http1.head import BadMessage, Headers
 from faasioflex.invoker.outcome import content_type_of, error_of, result_of
@@ -27,6 +27,14 @@ from faasioflex.model.names import FunctionName
 log = structlog.get_logger(__name__)
 STORE_TIMEOUT_S = 2.0
 BEGUN_AND_FAILED = (DeadlineExceeded, FunctionError, InstanceEnded)  # the function had the call: an outcome, no refusal
+
+
+@dataclass(frozen=True)
+class Ended:
+    """``start_ms``: how long the call waited for a start, None where it did not."""
+
+    invocation: Invocation
+    start_ms: float | None
 
 
 class Invocations:
@@ -53,7 +61,7 @@ class Invocations:
         revision: int | None = None,
         timeout_s: float | None = None,
         headers: Headers | None = None,
-    ) -> Invocation:
+    ) -> Ended:
         """``POST /`` with the payload as ``application/json``; the outcome is kept before it is returned.
 
         Raises: FfxError where the platform did not hand the call over (no such function, queue full, no start, too large).
@@ -71,11 +79,11 @@ class Invocations:
         )
         loop = asyncio.get_running_loop()
         created_at, begun = self._clock(), loop.time()
-        made = await self._outcome(call)
+        had = await self._outcome(call)
         ended = loop.time()
         handed_over = call.handed_over_at if call.handed_over_at is not None else begun
         made = replace(
-            made,
+            had.invocation,
             invocation_id=invocation_id,
             created_at=created_at,
             started_at=created_at + handed_over - begun,
@@ -83,35 +91,44 @@ class Invocations:
             duration_ms=round((ended - handed_over) * 1000, 3),
         )
         await self._keep(made)
-        return made
+        return Ended(made, had.start_ms)
 
-    async def _outcome(self, call: Call) -> Invocation:
-        ended = Invocation("", str(call.target.function), None, "failed", None, None, 1, 0.0, None, None, None)
+    async def _outcome(self, call: Call) -> Ended:
+        failed = Invocation("", str(call.target.function), None, "failed", None, None, 1, 0.0, None, None, None)
         try:
             answer = await self._dispatcher.open(call)
         except BEGUN_AND_FAILED as error:
-            return replace(ended, error=CallError(error.code, error.message))
-        ended = replace(ended, revision=answer.revision)
+            return Ended(replace(failed, error=CallError(error.code, error.message)), None)
+        failed = replace(failed, revision=answer.revision)
         try:
-            body = b""
-            while piece := await answer.chunk():
-                body += piece
-                if len(body) > self._bounds.result_bytes:
-                    raise PayloadTooLarge(
-                        f"The result is larger than {self._bounds.result_bytes // MIB} MiB: call the function at "
-                        f"{call.target.prefix}, which streams"
-                    )
+            body = await self._whole(answer, call)
         except FfxError as error:
-            return replace(ended, error=CallError(error.code, error.message, answer.head.status))
+            made = replace(failed, error=CallError(error.code, error.message, answer.head.status))
         except (ConnectionEnded, BadMessage):
             message = f"The instance of {call.target.function} ended within its answer"
-            return replace(ended, error=CallError(InstanceEnded.code, message, answer.head.status))
+            made = replace(failed, error=CallError(InstanceEnded.code, message, answer.head.status))
+        else:
+            failure = error_of(answer.head, body)
+            if failure is not None:
+                made = replace(failed, error=failure)
+            else:
+                made = replace(failed, status="succeeded", result=result_of(content_type_of(answer.head), body))
         finally:
             answer.close()
-        failure = error_of(answer.head, body)
-        if failure is not None:
-            return replace(ended, error=failure)
-        return replace(ended, status="succeeded", result=result_of(content_type_of(answer.head), body))
+        return Ended(made, answer.start_ms)
+
+    async def _whole(self, answer: Answer, call: Call) -> bytes:
+        pieces: list[bytes] = []
+        size = 0
+        while piece := await answer.chunk():
+            size += len(piece)
+            if size > self._bounds.result_bytes:
+                raise PayloadTooLarge(
+                    f"The result is larger than {self._bounds.result_bytes // MIB} MiB: call the function at "
+                    f"{call.target.prefix}, which streams"
+                )
+            pieces.append(piece)
+        return b"".join(pieces)
 
     async def _keep(self, made: Invocation) -> None:
         """Best effort: the caller has the outcome anyway. A result over 1 MiB is answered, and kept as null."""

@@ -125,6 +125,15 @@ async def test_a_client_that_leaves_within_its_body_is_no_call(here: World) -> N
     assert instance.seen == []
 
 
+async def test_a_client_that_leaves_while_its_large_body_waits_frees_its_place(here: World) -> None:
+    await here.route("hello", await here.instance(concurrency=0), limits=LARGE)
+    _, writer = await asyncio.open_unix_connection(str(here.socket))
+    writer.write(b"POST /f/acme/hello HTTP/1.1\r\nHost: x\r\nContent-Length: 8388608\r\n\r\n" + b"x" * (4 * MIB))
+    await eventually(lambda: here.invoker._admission.total == 1, "it waits")
+    writer.transport.abort()
+    await eventually(lambda: here.invoker._admission.total == 0, "its place is free", 5)
+
+
 async def test_continue_is_said_when_the_body_is_wanted_and_not_before(here: World) -> None:
     await here.route("hello", await here.instance(), limits=Limits(payload_bytes=100))
     head = b"POST /f/acme/hello HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"

@@ -135,6 +135,14 @@ async def test_a_named_revision_is_called_whatever_the_split(here: World) -> Non
     assert (await execute(here, function="acme/hello"))["revision"] == 1
 
 
+async def test_a_call_that_waited_for_a_start_says_so(here: World) -> None:
+    await here.route("hello")
+    for timing in (True, False):
+        async with here.request("POST", "/.ffx/execute", json={"function": "acme/hello"}) as got:
+            assert got.headers["Ffx-Revision"] == "1"
+            assert ("Server-Timing" in got.headers) is timing
+
+
 async def test_a_large_result_is_answered_and_kept_without_it(here: World) -> None:
     made = await answer(here, web.Response(text="x" * (2 << 20)))
     assert len(made["result"]) == 2 << 20

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from faasioflex.invoker.front.reply import Reply
 from faasioflex.invoker.front.request import RequestSource
+from faasioflex.invoker.headers import server_timing
 from faasioflex.invoker.http1.head import Headers
 from faasioflex.invoker.invocations import Invocations
 from faasioflex.invoker.outcome import to_json
@@ -43,7 +44,7 @@ class Execute:
         if request.method != "POST":
             raise MethodNotAllowed("Only POST")
         asked = parse(await _whole(request))
-        made = await self._invocations.run(
+        ended = await self._invocations.run(
             FunctionName.parse(asked.function),
             _payload(asked.payload),
             request_id=request_id,
@@ -51,8 +52,12 @@ class Execute:
             timeout_s=asked.timeout_s,
             headers=_traces(request),
         )
-        body = json.dumps(to_json(made)).encode()
-        await reply.document(200, {"Content-Type": "application/json", "X-Request-Id": request_id}, body)
+        headers = {"Content-Type": "application/json", "X-Request-Id": request_id}
+        if ended.invocation.revision is not None:
+            headers["Ffx-Revision"] = str(ended.invocation.revision)
+        if ended.start_ms is not None:
+            headers["Server-Timing"] = server_timing(ended.start_ms)
+        await reply.document(200, headers, json.dumps(to_json(ended.invocation)).encode())
 
 
 def parse(data: bytes) -> ExecuteBody:

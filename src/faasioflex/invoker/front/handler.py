@@ -11,7 +11,7 @@ from aiohttp import web
 from faasioflex.invoker.body import ClientGone
 from faasioflex.invoker.dispatcher import Answer, Dispatcher
 from faasioflex.invoker.front.reply import Reply
-from faasioflex.invoker.front.request import call_of, request_id_of, target_of
+from faasioflex.invoker.front.request import call_of, cancelled_at_hang_up, request_id_of, target_of
 from faasioflex.invoker.front.tunnel import Tunnels
 from faasioflex.invoker.headers import towards_client
 from faasioflex.invoker.http1.connection import ConnectionEnded
@@ -69,7 +69,8 @@ class Handler:
 
     async def _proxy(self, request: web.BaseRequest, reply: Reply, request_id: str) -> None:
         call = call_of(request, target_of(request), request_id)
-        answer = await self._dispatcher.open(call)
+        async with cancelled_at_hang_up(request, call):
+            answer = await self._dispatcher.open(call)
         try:
             headers = towards_client(answer.head.headers, answer.revision, request_id, answer.start_ms)
             if answer.head.status == 101:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import select
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
 from aiohttp import web
 from aiohttp.client_exceptions import ClientPayloadError
 
@@ -10,6 +16,9 @@ from faasioflex.invoker.call import Call
 from faasioflex.invoker.headers import request_id, towards_instance
 from faasioflex.invoker.http1.head import list_tokens
 from faasioflex.invoker.target import Target, from_headers, from_path
+
+LOOK_EVERY_S = 0.5
+HANG_UP = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
 
 
 class RequestSource:
@@ -48,6 +57,33 @@ def call_of(request: web.BaseRequest, target: Target, request_id: str) -> Call:
         upgrade = b"websocket"
     source = RequestSource(request) if request.can_read_body and upgrade is None else None
     return Call(target, request.method, towards_instance(raw), Body(source), request_id, upgrade=upgrade)
+
+
+@asynccontextmanager
+async def cancelled_at_hang_up(request: web.BaseRequest, call: Call) -> AsyncIterator[None]:
+    """Notice a client that leaves while its call is held and its body, too large to keep, is not being read.
+
+    Then the loop does not read from the connection, so nobody is told of its end: it has to be looked at.
+    """
+    task = asyncio.current_task()
+    if call.body.whole is not None or task is None or request.transport is None:
+        yield
+        return
+    watch = asyncio.create_task(_look_for_hang_up(request.transport, task))
+    try:
+        yield
+    finally:
+        watch.cancel()
+
+
+async def _look_for_hang_up(transport: asyncio.Transport, task: asyncio.Task[Any]) -> None:
+    poll = select.poll()
+    poll.register(transport.get_extra_info("socket").fileno(), HANG_UP)
+    while not transport.is_closing():
+        if poll.poll(0):
+            task.cancel()
+            return
+        await asyncio.sleep(LOOK_EVERY_S)
 
 
 def request_id_of(request: web.BaseRequest) -> str:
