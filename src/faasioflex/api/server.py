@@ -51,7 +51,7 @@ class ApiPart:
         now: Callable[[], float] = time.time,
         hosts: frozenset[str] = frozenset(),
     ) -> None:
-        self._path = socket_path
+        self.socket_path = socket_path
         self.app = create_app(bus, invoker_socket=invoker_socket, readiness=readiness, now=now, hosts=hosts)
         self._services: Services = self.app.state.services
         self._server: _Server | None = None
@@ -68,7 +68,7 @@ class ApiPart:
     async def start(self) -> None:
         """Return when it serves; the socket is there, 0600. Raises: OSError where it cannot be."""
         await self._services.start()
-        listening = _listen(self._path)
+        listening = _listen(self.socket_path)
         config = uvicorn.Config(
             self.app,
             http="h11",
@@ -95,7 +95,7 @@ class ApiPart:
         if self._server is not None and self._task is not None:
             self._server.should_exit = True
             await asyncio.gather(self._task, return_exceptions=True)
-            self._path.unlink(missing_ok=True)
+            self.socket_path.unlink(missing_ok=True)
         await self._services.stop()
 
 
