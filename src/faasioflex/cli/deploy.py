@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +12,7 @@ from faasioflex.cli.connect import on_platform
 from faasioflex.cli.output import Output, OutputOption, show
 from faasioflex.cli.show_function import address
 from faasioflex.cli.units import duration_s, pairs, size_bytes
+from faasioflex.cli.working import say, telling
 from faasioflex.model.errors import BuildFailed, DeadlineExceeded, StartFailed
 
 if TYPE_CHECKING:
@@ -82,18 +82,14 @@ def deploy(
         _finish(client, sent, sent.after, output)
         return
     say(_what_happens(sent))
-    outcome = follow(client, sent.after, wait_s, say)
+    with telling(f"Waiting for {sent.after.function}") as tell:
+        outcome = follow(client, sent.after, wait_s, tell)
     if outcome is None:
         raise DeadlineExceeded(
             f"{sent.after.function} is not ready after {wait_s:g} s: it goes on; 'ffx get {sent.after.function}' shows how far it is"
         )
     _refuse_failed(outcome)
     _finish(client, sent, outcome.function, output)
-
-
-def say(text: str) -> None:
-    """Progress is for people: stderr."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def _is_unfinished(function: Function) -> bool:

@@ -65,7 +65,7 @@ def _line(name: str, metrics: Metrics) -> tuple[Any, ...]:
         "-" if metrics.error_rate is None else f"{metrics.error_rate:.1%}",
         _number(latency.p50 if latency else None),
         _number(latency.p95 if latency else None),
-        metrics.in_progress,
+        _number(metrics.in_progress),
         metrics.instances,
         _number(metrics.cpu),
         "-" if metrics.memory_bytes is None else size_text(metrics.memory_bytes),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any, cast
 
@@ -25,6 +25,24 @@ def working(what: str) -> Iterator[None]:
 
     with Console(stderr=True).status(what):
         yield
+
+
+@contextmanager
+def telling(what: str) -> Iterator[Callable[[str], None]]:
+    """A spinner beside ``what`` under the lines that are said through the function it yields."""
+    if not stderr_is_terminal():
+        yield say
+        return
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    with console.status(what):
+        yield console.print
+
+
+def say(text: str) -> None:
+    """A line on stderr: progress is for people, stdout for what was asked for."""
+    print(text, file=sys.stderr, flush=True)
 
 
 @contextmanager
