@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from faasioflex.cli.logs import build_text
+from faasioflex.cli.output import printable
 from faasioflex.model.errors import FfxError
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class BuildLog:
             print(f"the build log cannot be read: {error}", file=sys.stderr)
             return
         for line in lines[self._said :]:
-            self._say(build_text(line))
+            self._say(printable(line.message))
 
     def _follow(self) -> None:
         try:
@@ -83,7 +83,7 @@ class BuildLog:
                     if self._over:
                         return
                     self._said += 1
-                    self._say(build_text(line))
+                    self._say(printable(line.message))
         except Exception as error:
             if not isinstance(error, FfxError) and not self._over:
                 raise
