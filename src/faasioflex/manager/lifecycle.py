@@ -31,6 +31,8 @@ log = structlog.get_logger(__name__)
 START_TIMEOUT_S = 60.0
 AWAY_RETRY_S = 0.25  # the launcher is being restarted
 STABLE_S = 10.0  # an instance that lived that long did not crash at its start
+KILLED_COUNTS = 2  # ends by SIGKILL count as at most that many crashes in a row: a short pause, no longer one
+LONGEST_HOLD_S = 2.0  # calls wait for a next start that soon; they fail where it comes later
 GATEWAY_WORKERS_S = 1.0  # Envoy acknowledges before its workers have the new endpoints
 
 
@@ -210,24 +212,27 @@ class Lifecycle:
     def _crashed(
         self, state: FunctionState, revision: RevisionState, one: TrackedInstance, event: InstanceEnded, now: float
     ) -> None:
+        if event.reason == "lost":
+            revision.attempts, revision.retry_at = 0, None  # the launcher died, not the function
+            return
         stable = event.was_ready and one.ready_at is not None and now - one.ready_at >= STABLE_S
-        revision.attempts = 0 if stable else revision.attempts + 1
+        revision.attempts = 1 if stable else revision.attempts + 1
+        if event.reason == "killed" and revision.first_ready_at is not None:
+            revision.attempts = min(revision.attempts, KILLED_COUNTS)  # somebody ended it: no fault of its own
         tail = "\n".join(event.last_lines[-10:])
         words = event.detail + (f"; its last log lines:\n{tail}" if tail else "; it wrote no log")
-        if event.reason == "lost":
-            revision.attempts = 0  # the launcher died, not the function
-            return
+        delay_s = crash_backoff_s(revision.attempts)
+        revision.retry_at = now + delay_s if delay_s else None
         if revision.first_ready_at is None:
             revision.message = f"it does not start: {words}"
             if revision.attempts >= START_ATTEMPTS:
                 revision.failed = True
                 self._fail_waiters(state, revision.number, StartFailed(revision.message))
-                return
         elif not event.was_ready or revision.attempts > 1:
             revision.message = f"it ended {revision.attempts} times in a row: {words}"
-            self._fail_waiters(state, revision.number, StartFailed(revision.message))
-        delay_s = crash_backoff_s(revision.attempts)
-        revision.retry_at = now + delay_s if delay_s else None
+            hopeless = not event.was_ready and event.reason != "killed" and revision.attempts >= START_ATTEMPTS
+            if hopeless or delay_s > LONGEST_HOLD_S:
+                self._fail_waiters(state, revision.number, StartFailed(revision.message))
 
     def _fail_waiters(self, state: FunctionState, number: int, error: FfxError) -> None:
         for waiter in state.waiters.pop(number, set()):

@@ -204,7 +204,9 @@ class Reconciler:
                     was_ready=revision.first_ready_at is not None,
                     failed=revision.failed,
                     retry_at=revision.retry_at,
-                    wake_until=wake_floor(state.record, revision, scale, now),
+                    wake_until=now + FOREVER_S
+                    if state.waiters.get(number)
+                    else wake_floor(state.record, revision, scale, now),
                     wanted=scale.instances.get(number) if scale else None,
                     checked_until=self._checked_until(state.record, revision),
                 )

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from faasioflex.bus.codec import decode, encode
 from faasioflex.bus.port import Bus
+from faasioflex.manager.lifecycle import LONGEST_HOLD_S
 from faasioflex.manager.observer import Observer
 from faasioflex.manager.reconciler import Reconciler
 from faasioflex.manager.state import FunctionState
@@ -16,7 +17,6 @@ from faasioflex.model.messages import WAKE_SUBJECT, WakeReply, WakeRequest
 from faasioflex.model.names import FunctionName
 
 LONGEST_S = 60.0
-HOPELESS_S = 2.0  # a crash loop that next tries later than this fails the call now
 
 
 class WakeDesk:
@@ -65,7 +65,7 @@ class WakeDesk:
             return WakeReply(instance=one.id, address=one.instance.address if one.instance else None)
         if revision.failed:
             raise StartFailed(revision.message or f"revision {request.revision} of {name} failed")
-        if revision.retry_at is not None and revision.retry_at - self._clock() > HOPELESS_S:
+        if revision.retry_at is not None and revision.retry_at - self._clock() > LONGEST_HOLD_S:
             raise StartFailed(
                 revision.message or "it keeps crashing",
                 retry_after_s=max(1, round(revision.retry_at - self._clock())),

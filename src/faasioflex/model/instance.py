@@ -10,7 +10,8 @@ from faasioflex.model.function import Limits, Network, RuntimeName
 from faasioflex.model.names import FunctionName
 
 InstanceState = Literal["starting", "ready", "stopping"]
-EndReason = Literal["exit", "signal", "out-of-memory", "stopped", "retired", "lost"]
+# killed: SIGKILL from somebody else than the platform; lost: its launcher died
+EndReason = Literal["exit", "signal", "killed", "out-of-memory", "stopped", "retired", "lost"]
 Stream = Literal["stdout", "stderr", "platform"]
 
 

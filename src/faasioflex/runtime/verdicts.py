@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 
+from faasioflex.model.instance import EndReason
 from faasioflex.runtime.isolation import RETIRED, Verdict
 
 
@@ -21,4 +22,5 @@ def of_signal(number: int) -> Verdict:
         name = f" ({signal.Signals(number).name})"
     except ValueError:
         name = ""
-    return Verdict("signal", f"ended by signal {number}{name}", 128 + number)
+    reason: EndReason = "killed" if number == signal.SIGKILL else "signal"
+    return Verdict(reason, f"ended by signal {number}{name}", 128 + number)

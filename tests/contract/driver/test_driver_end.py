@@ -58,7 +58,7 @@ async def test_an_unknown_id_is_no_error(world: World) -> None:
     ("source", "reason", "words"),
     [
         ("import os; os._exit(3)", "exit", "exit code 3"),
-        ("import os; os.kill(os.getpid(), 9)", "signal", "SIGKILL"),
+        ("import os; os.kill(os.getpid(), 9)", "killed", "SIGKILL"),
         ("import os; os._exit(75)", "retired", "replaced"),
     ],
 )

@@ -118,6 +118,19 @@ async def test_crash_is_replaced_at_once_and_a_crash_loop_backs_off(world: World
     await world.until(lambda: len(world.driver.started) == count + 1)
 
 
+async def test_being_killed_again_and_again_is_no_crash_loop(world: World) -> None:
+    await world.register()
+    await world.until(lambda: world.state(1) == "ready")
+    for _ in range(8):
+        victim = world.live(1)[0]
+        world.driver.end(victim, "killed", "ended by signal 9 (SIGKILL)")
+        await world.until(lambda gone=victim: gone not in world.live(1))  # type: ignore[misc]
+        world.now += 0.6
+        waking = asyncio.create_task(world.wake())
+        await world.until(lambda gone=victim: bool(world.live(1)) and gone not in world.live(1))  # type: ignore[misc]
+        assert (await waking).address is not None
+
+
 async def test_idle_stops_and_one_wake_starts_one_for_many_callers(world: World) -> None:
     await world.register()
     await world.until(lambda: world.state(1) == "ready")
@@ -145,6 +158,23 @@ async def test_what_was_just_woken_is_not_stopped_by_an_older_decision(world: Wo
         await world.until(lambda: len(world.driver.stopped) > stopped, within_s=0.5)
     await world.edit(scale=ScaleRequest(0, world.now + 1))
     await world.until(lambda: len(world.driver.stopped) > stopped)
+
+
+async def test_a_call_that_waits_outlives_a_scale_to_zero(world: World) -> None:
+    await world.register()
+    await world.until(lambda: world.state(1) == "ready")
+    await world.desire(r1=0)
+    await world.until(lambda: world.state(1) == "idle")
+    world.driver.script = lambda spec: False
+    world.now += 1
+    count = len(world.driver.started)
+    waking = asyncio.create_task(world.wake())
+    await world.until(lambda: len(world.driver.started) == count + 1)
+    await world.edit(scale=ScaleRequest(0, world.now + 1))
+    await world.desire(r1=0)
+    world.driver.script = lambda spec: True
+    world.driver.ready(world.driver.started[-1].id)
+    assert (await waking).address is not None
 
 
 async def test_wake_of_a_crashing_revision_tells_why(world: World) -> None:

@@ -40,10 +40,9 @@ async def register(
     Raises: FunctionExists, WrongState, Unavailable. Nothing that was stored is visible then; it is collected.
     """
     await check_free(registry, spec.function)
-    await registry.code.put(code.source.sha256, code.packed)
     step = first(Wanted(spec, code.source, rollout), actor, now)
     if step.revision is not None:
-        await registry.revisions.create(*step.revision)
+        await registry.prepare(*step.revision, code)
     try:
         return await registry.commit(step.record, None)
     except Conflict:

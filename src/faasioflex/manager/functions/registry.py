@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from faasioflex.bus import buckets
 from faasioflex.bus.mirror import Mirror
 from faasioflex.bus.port import Bucket, Bus, Entry, ObjectStore
+from faasioflex.manager.archive.canonical import Code
 from faasioflex.model.errors import Conflict, FfxError, FunctionNotFound, Invalid
 from faasioflex.model.function import FunctionRecord, RevisionRecord
 from faasioflex.model.names import FunctionName
@@ -59,6 +60,18 @@ class Registry:
         """The same from the mirror."""
         entry = self.statuses.entries.get(record.function.key)
         return entry.value if entry is not None and entry.value.function_uid == record.uid else None
+
+    async def prepare(self, key: str, revision: RevisionRecord, code: Code | None) -> None:
+        """What comes before the commit: the code, then the revision that names it.
+
+        The code is put twice: a collector that took it for unused just before the revision was there may have removed it,
+        and from then on it does not. Putting what is there is one look.
+        """
+        if code is not None:
+            await self.code.put(code.source.sha256, code.packed)
+        await self.revisions.create(key, revision)
+        if code is not None:
+            await self.code.put(code.source.sha256, code.packed)
 
     async def commit(self, record: FunctionRecord, expected: int | None) -> Entry[FunctionRecord]:
         """The one write of a change. Raises: Conflict where somebody else wrote first."""

@@ -21,6 +21,7 @@ async def change(
     function: FunctionName,
     next_step: Callable[[FunctionRecord], Awaitable[Step | None]],
     guard: Guard | None = None,
+    code: Code | None = None,
 ) -> Entry[FunctionRecord]:
     """Write what ``next_step`` makes of the newest record; None from it changes nothing.
 
@@ -36,7 +37,7 @@ async def change(
         if step is None:
             return entry
         if step.revision is not None:
-            await registry.revisions.create(*step.revision)
+            await registry.prepare(*step.revision, code)
         try:
             return await registry.commit(step.record, entry.revision)
         except Conflict:
@@ -58,14 +59,8 @@ async def update(
 
     ``code`` (which ``apply`` refers to) is stored before anything that names it. Raises as :func:`change`.
     """
-    stored = False
 
     async def next_step(record: FunctionRecord) -> Step | None:
-        nonlocal stored
-        wanted = apply(record)
-        if code is not None and not stored and wanted.source != record.source:
-            await registry.code.put(code.source.sha256, code.packed)
-            stored = True
-        return following(record, wanted, await registry.status(record), actor, now)
+        return following(record, apply(record), await registry.status(record), actor, now)
 
-    return await change(registry, function, next_step, guard)
+    return await change(registry, function, next_step, guard, code)
