@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faasioflex.invoker.dispatcher import being_made
@@ -24,6 +24,7 @@ def test_shares_are_kept() -> None:
     assert chosen == {1: 700, 2: 200, 3: 100}
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1, exclude_max=True))
 def test_a_revision_without_share_or_without_record_is_never_chosen(point: float) -> None:
     assert choose(route({1: 0, 2: 60, 3: 40}, 1, 2), None, lambda: point) == 2

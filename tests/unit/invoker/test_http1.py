@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faasioflex.invoker.http1.framing import ByConnection, ByLength, Chunked, Framing, framing_of
@@ -105,6 +105,7 @@ def fed(framing: Framing, data: bytes, cuts: list[int]) -> tuple[bytes, bytes]:
 cuts = st.lists(st.integers(1, 40), min_size=1, max_size=6)
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(min_size=1, max_size=100), max_size=6), st.binary(max_size=20), cuts)
 def test_chunks_are_joined_whatever_the_pieces(chunks: list[bytes], behind: bytes, sizes: list[int]) -> None:
     coded = b"".join(b"%X;ext=1\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)
@@ -114,6 +115,7 @@ def test_chunks_are_joined_whatever_the_pieces(chunks: list[bytes], behind: byte
     assert framing.done
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=100), st.binary(max_size=20), cuts)
 def test_a_length_is_kept_to(body: bytes, behind: bytes, sizes: list[int]) -> None:
     framing = ByLength(len(body))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faasioflex.invoker.target import from_headers, from_path
@@ -48,6 +48,7 @@ def test_what_cannot_be_a_name_is_no_function(raw: str) -> None:
         from_path(raw)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_another_path_is_not_found(raw: str) -> None:
     if not raw.startswith("/f/"):
@@ -55,6 +56,7 @@ def test_another_path_is_not_found(raw: str) -> None:
             from_path(raw)
 
 
+@settings(deadline=None)
 @given(st.from_regex(r"[!-~]{0,40}", fullmatch=True))
 def test_nothing_of_the_target_is_lost(rest: str) -> None:
     assert from_path(f"/f/acme/hello/{rest}").path == f"/{rest}"
