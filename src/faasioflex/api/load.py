@@ -63,17 +63,17 @@ class LoadWindow:
         """Calls since this process started, by function."""
         return {function: calls.total for function, calls in self._calls.items()}
 
-    def now(self, function: FunctionName) -> tuple[int, int]:
-        """Calls in progress, and calls that wait for an instance."""
-        running = waiting = 0
+    def now(self) -> dict[FunctionName, tuple[int, int]]:
+        """Calls in progress, and calls that wait for an instance; functions without either may be missing."""
+        found: dict[FunctionName, tuple[int, int]] = {}
         oldest = self._now() - FRESH_S
         for report in self._members.values():
             if report.at >= oldest:
                 for load in report.loads:
-                    if (load.namespace, load.name) == (function.namespace, function.name):
-                        running += load.in_progress
-                        waiting += load.waiting
-        return running, waiting
+                    function = FunctionName(load.namespace, load.name)
+                    running, waiting = found.get(function, (0, 0))
+                    found[function] = running + load.in_progress, waiting + load.waiting
+        return found
 
     async def _take(self, subject: str, data: bytes) -> None:
         try:

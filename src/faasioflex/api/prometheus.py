@@ -9,6 +9,7 @@ from faasioflex import __version__
 from faasioflex.api.load import LoadWindow
 from faasioflex.api.resource.answer import status_document
 from faasioflex.manager.functions.registry import Registry
+from faasioflex.model.names import FunctionName
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 Sample = tuple[Mapping[str, str], float]
@@ -19,22 +20,17 @@ def exposition(registry: Registry, load: LoadWindow) -> str:
     states: Counter[str] = Counter()
     ready: list[Sample] = []
     revisions = 0
-    running: list[Sample] = []
-    waiting: list[Sample] = []
     for entry in registry.functions.entries.values():
         record = entry.value
         status = status_document(record, registry.status_seen(record))
         states[status["state"]] += 1
         revisions += len(record.revisions)
-        labels = {"namespace": record.spec.namespace, "function": record.spec.name}
         if status["ready_instances"]:
-            ready.append((labels, status["ready_instances"]))
-            now_running, now_waiting = load.now(record.function)
-            running.append((labels, now_running))
-            waiting.append((labels, now_waiting))
-    calls: list[Sample] = [
-        ({"namespace": one.namespace, "function": one.name}, total) for one, total in load.begun().items()
-    ]
+            ready.append((_labels(record.function), status["ready_instances"]))
+    calls: list[Sample] = [(_labels(function), total) for function, total in load.begun().items()]
+    now = load.now().items()
+    running: list[Sample] = [(_labels(function), count) for function, (count, _) in now]
+    waiting: list[Sample] = [(_labels(function), count) for function, (_, count) in now]
     by_state: list[Sample] = [({"state": state}, count) for state, count in sorted(states.items())]
     families: tuple[tuple[str, str, str, list[Sample]], ...] = (
         ("ffx_build_info", "gauge", "Version of the platform", [({"version": __version__}, 1)]),
@@ -51,6 +47,10 @@ def exposition(registry: Registry, load: LoadWindow) -> str:
         ("ffx_calls_waiting", "gauge", "Calls that wait for an instance", waiting),
     )
     return "".join(_family(*family) for family in families)
+
+
+def _labels(function: FunctionName) -> dict[str, str]:
+    return {"namespace": function.namespace, "function": function.name}
 
 
 def _family(name: str, kind: str, text: str, samples: Iterable[Sample]) -> str:

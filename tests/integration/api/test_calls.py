@@ -174,7 +174,7 @@ async def test_metrics_come_from_load_reports(client: httpx.AsyncClient, bus: Me
         await bus.publish("ffx.load", encode(report))
     await bus.publish("ffx.load", b"nonsense")
     load = client._transport.app.state.services.load  # type: ignore[attr-defined]
-    await eventually(lambda: load.now(FunctionName("admin", "hello")) == (4, 2), "the reports are taken")
+    await eventually(lambda: load.now().get(FunctionName("admin", "hello")) == (4, 2), "the reports are taken")
     found = (await client.get("/functions/admin/hello/metrics?window_s=60")).json()
     assert (found["calls_per_s"], found["waiting"], found["instances"], found["cpu"]) == (1.0, 2, 1, None), found
     text = (await client.get("/metrics")).text

@@ -115,6 +115,7 @@ async def test_followed_logs(api: httpx.AsyncClient, real_bus: NatsBus) -> None:
         assert json.loads(await anext(lines))["message"] == "two"
     kept = await api.get(URL + "/logs?tail=1")
     assert [json.loads(line)["message"] for line in kept.text.splitlines()] == ["two"]
+    assert (await api.get(URL + "/logs?tail=0")).text == ""
     for since in ("9999-12-31T23:59:59Z", "2200-01-01T00:00:00Z"):
         later = await api.get(URL + "/logs", params={"since": since})
         assert (later.status_code, later.text) == (200, "")

@@ -23,7 +23,7 @@ async def get_metrics(
 ) -> Response:
     """Calls as gateway and invoker report them; null is what is not measured yet."""
     seen = await read.get(context.registry, function)
-    running, waiting = context.load.now(function)
+    running, waiting = context.load.now().get(function, (0, 0))
     return JSONResponse(
         {
             "window_s": window_s,
