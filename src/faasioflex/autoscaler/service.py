@@ -152,7 +152,7 @@ class Autoscaler:
             watched.sample(now)
             if fresh and request is not None:
                 wanted[number] = request.instances
-                watched.active_at = now if request.instances else now - record.value.spec.scaling.idle_s
+                watched.forget(now if request.instances else now - record.value.spec.scaling.idle_s)
                 reasons.append(f"revision {number}: {request.instances} were asked for")
                 continue
             policy = Policy(record.value.spec.scaling, revision.limits.concurrency)

@@ -35,6 +35,11 @@ class Watched:
         self.stable.add(now, total)
         self.panic.add(now, total)
 
+    def forget(self, active_at: float) -> None:
+        """Somebody said how many there should be: what was seen before counts no more."""
+        self.active_at = active_at
+        self.stable, self.panic, self.panicking_until = Window(STABLE_S), Window(PANIC_S), None
+
     def samples(self, now: float, instances: int, *, blind: bool) -> Samples:
         busy = any(self.at_once.values())
         return Samples(
