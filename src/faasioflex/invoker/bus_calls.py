@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
 import uuid
 from collections.abc import Awaitable, Callable
@@ -33,7 +35,9 @@ class BusCalls:
         self._bounds = bounds
         self._clock = clock
         self._unsubscribe: Callable[[], Awaitable[None]] | None = None
-        self.in_flight = 0
+        self._in_flight = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     async def start(self) -> None:
         self._unsubscribe = await self._bus.subscribe(f"{CALL_SUBJECT}.*.*", self._answer, queue=QUEUE_GROUP)
@@ -44,11 +48,18 @@ class BusCalls:
         if unsubscribe is not None:
             await unsubscribe()
 
+    async def drain(self, within_s: float) -> None:
+        """Return when those under way have ended, or time is over."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._idle.wait()
+
     async def _answer(self, subject: str, data: bytes) -> bytes:
         namespace, _, name = subject.removeprefix(f"{CALL_SUBJECT}.").partition(".")
-        if self.in_flight >= self._bounds.bus_calls:
+        if self._in_flight >= self._bounds.bus_calls:
             return self._refusal(namespace, name, TooManyCalls("Too many calls over NATS at once: call again later"))
-        self.in_flight += 1
+        self._in_flight += 1
+        self._idle.clear()
         try:
             ended = await self._invocations.run(checked(namespace, name), data or b"null")
             reply = encode(ended.invocation)
@@ -61,7 +72,9 @@ class BusCalls:
             log.exception("a call over NATS failed inside the invoker", subject=subject)
             return self._refusal(namespace, name, FfxError("Call again; the invoker's log has the cause"))
         finally:
-            self.in_flight -= 1
+            self._in_flight -= 1
+            if not self._in_flight:
+                self._idle.set()
 
     def _refusal(self, namespace: str, name: str, error: FfxError) -> bytes:
         """There are no status codes here: what would be a problem document is a failed invocation, which is not kept."""

@@ -52,11 +52,29 @@ class Invoker:
         self._bus = bus
         self._socket = socket
         self._member = member
-        self._bounds = bounds or Bounds()
-        self._clock = clock
-        self._chance = chance
+        bounds = bounds or Bounds()
         self._started = False
         self._sweeper: asyncio.Task[None] | None = None
+        self._pool = Pool()
+        self._admission = Admission(bounds)
+        self._waker = Waker(bus, bounds)
+        self._lanes = Lanes(self._admission, bounds, self._waker.wake, self._pool.forget)
+        self._routes = Routes(bus.bucket(ROUTES.name, FunctionRoute), bounds, self._lanes.apply)
+        dispatcher = Dispatcher(
+            routes=self._routes,
+            lanes=self._lanes,
+            admission=self._admission,
+            pool=self._pool,
+            bounds=bounds,
+            chance=chance,
+        )
+        invocations = Invocations(dispatcher, bus.bucket(INVOCATIONS.name, Invocation), bounds, clock)
+        self._tunnels = Tunnels()
+        self._server = Server(Handler(dispatcher, self._tunnels, Execute(invocations)), socket)
+        self._calls = BusCalls(bus, invocations, bounds, clock)
+        self._reports = Reports(
+            bus=bus, routes=self._routes, lanes=self._lanes, member=member, bounds=bounds, clock=clock
+        )
 
     @property
     def problem(self) -> str | None:
@@ -69,27 +87,6 @@ class Invoker:
 
     async def start(self) -> None:
         """Return when it serves and knows all functions; waits for NATS as long as it takes."""
-        bounds = self._bounds
-        self._pool = Pool()
-        self._admission = Admission(bounds)
-        self._waker = Waker(self._bus, bounds)
-        self._lanes = Lanes(self._admission, bounds, self._waker.wake, self._pool.forget)
-        self._routes = Routes(self._bus.bucket(ROUTES.name, FunctionRoute), bounds, self._lanes.apply)
-        dispatcher = Dispatcher(
-            routes=self._routes,
-            lanes=self._lanes,
-            admission=self._admission,
-            pool=self._pool,
-            bounds=bounds,
-            chance=self._chance,
-        )
-        invocations = Invocations(dispatcher, self._bus.bucket(INVOCATIONS.name, Invocation), bounds, self._clock)
-        self._tunnels = Tunnels()
-        self._server = Server(Handler(dispatcher, self._tunnels, Execute(invocations)), self._socket)
-        self._calls = BusCalls(self._bus, invocations, bounds, self._clock)
-        self._reports = Reports(
-            bus=self._bus, routes=self._routes, lanes=self._lanes, member=self._member, bounds=bounds, clock=self._clock
-        )
         await self._routes.start()
         await self._server.start()
         await self._calls.start()
@@ -99,14 +96,15 @@ class Invoker:
         log.info("invoker serves", socket=str(self._socket), member=self._member)
 
     async def stop(self, drain_s: float = 10.0) -> None:
-        """Take no more calls, let those under way end for at most ``drain_s``, close WebSockets with 1001, cut the rest."""
-        if not self._started:
-            return
+        """Take no more calls, let those under way end for at most ``drain_s``, close WebSockets with 1001, cut the rest.
+
+        Also after a start that failed or was cancelled.
+        """
         self._started = False
         await self._calls.stop()
         await self._server.stop_accepting()
         self._tunnels.leave()
-        await self._server.drain(drain_s)
+        await asyncio.gather(self._server.drain(drain_s), self._calls.drain(drain_s))
         await self._server.stop()
         await self._reports.stop()
         await self._waker.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import stat
 from typing import Any
 
@@ -99,6 +100,31 @@ async def test_a_stop_lets_calls_end_and_takes_no_more(here: World) -> None:
     instance.hold.set()
     assert (await calling)[0] == 200
     await asyncio.wait_for(stopping, 5)
+
+
+async def test_a_stop_lets_calls_over_the_bus_end(here: World) -> None:
+    instance = await here.instance()
+    instance.hold.clear()
+    await here.route("hello", instance)
+    calling = asyncio.create_task(here.bus.request("ffx.call.acme.hello", b"1", 10))
+    await eventually(lambda: instance.running, "it runs")
+    stopping = asyncio.create_task(here.invoker.stop(10))
+    await eventually(lambda: not here.socket.exists(), "it takes no more")
+    instance.hold.set()
+    assert b'"succeeded"' in await calling
+    await asyncio.wait_for(stopping, 5)
+
+
+async def test_what_cannot_be_read_is_answered_with_a_problem(here: World) -> None:
+    for data in (
+        b"GET /f/acme/\xc3\xb1 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"nonsense\r\n\r\n",
+        b"GET / HTTP/1.1\r\nA b\r\n\r\n",
+    ):
+        head, _, body = (await here.raw(data)).partition(b"\r\n\r\n")
+        assert b" 400 " in head.splitlines()[0]
+        assert b"application/problem+json" in head
+        assert json.loads(body)["code"] == "bad-request"
 
 
 async def test_a_stop_is_bounded(here: World) -> None:
