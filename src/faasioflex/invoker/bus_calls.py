@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from faasioflex.bus.codec import encode
 from faasioflex.bus.port import Bus
 from faasioflex.invoker.bounds import Bounds
 from faasioflex.invoker.invocations import Invocations
+from faasioflex.invoker.outcome import to_json_bytes
 from faasioflex.invoker.target import checked
 from faasioflex.model.errors import FfxError, PayloadTooLarge, TooManyCalls
 from faasioflex.model.invocation import CallError, Invocation
@@ -62,7 +62,7 @@ class BusCalls:
         self._idle.clear()
         try:
             ended = await self._invocations.run(checked(namespace, name), data or b"null")
-            reply = encode(ended.invocation)
+            reply = to_json_bytes(ended.invocation)
             if len(reply) <= LONGEST_REPLY:
                 return reply
             raise PayloadTooLarge(f"The result does not fit a message: call the function at /f/{namespace}/{name}")
@@ -79,7 +79,7 @@ class BusCalls:
     def _refusal(self, namespace: str, name: str, error: FfxError) -> bytes:
         """There are no status codes here: what would be a problem document is a failed invocation, which is not kept."""
         now = self._clock()
-        return encode(
+        return to_json_bytes(
             Invocation(
                 invocation_id=str(uuid.uuid4()),
                 function=f"{namespace}/{name}",

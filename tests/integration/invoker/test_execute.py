@@ -12,10 +12,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from faasioflex.bus.codec import decode
 from faasioflex.invoker.bounds import Bounds
 from faasioflex.model.function import Limits
-from faasioflex.model.invocation import Invocation
 from faasioflex.model.route import FunctionRoute, RevisionRoute
 from support.deadline import eventually
 from support.invoker_world import World, world
@@ -169,16 +167,15 @@ async def test_outsiders_headers_do_not_reach_execute_of_another_function(here: 
 async def test_a_request_over_the_bus_is_answered_with_an_invocation(here: World) -> None:
     instance = await here.instance()
     await here.route("hello", instance)
-    made = decode(Invocation, await here.bus.request("ffx.call.acme.hello", b'{"x": 1}', 10))
-    assert (made.status, made.revision) == ("succeeded", 1)
+    made = json.loads(await here.bus.request("ffx.call.acme.hello", b'{"x": 1}', 10))
+    assert (made["status"], made["revision"]) == ("succeeded", 1)
     assert instance.seen[0].body == b'{"x": 1}'
     assert instance.seen[0].headers["content-type"] == "application/json"
-    assert await here.invocations.get(made.invocation_id) is not None
-    nobody = decode(Invocation, await here.bus.request("ffx.call.acme.nobody", b"1", 10))
-    assert nobody.status == "failed"
-    assert nobody.error is not None
-    assert (nobody.error.code, nobody.error.http_status) == ("function-not-found", 404)
-    assert await here.invocations.get(nobody.invocation_id) is None
+    assert await here.invocations.get(made["invocation_id"]) is not None
+    nobody = json.loads(await here.bus.request("ffx.call.acme.nobody", b"1", 10))
+    assert nobody["status"] == "failed"
+    assert (nobody["error"]["code"], nobody["error"]["http_status"]) == ("function-not-found", 404)
+    assert await here.invocations.get(nobody["invocation_id"]) is None
 
 
 async def test_so_many_calls_over_the_bus_at_once_and_no_more() -> None:
@@ -188,8 +185,7 @@ async def test_so_many_calls_over_the_bus_at_once_and_no_more() -> None:
         await here.route("hello", instance)
         calls = [asyncio.create_task(here.bus.request("ffx.call.acme.hello", b"1", 10)) for _ in range(2)]
         await eventually(lambda: instance.running == 2, "two run")
-        third = decode(Invocation, await here.bus.request("ffx.call.acme.hello", b"1", 10))
-        assert third.error is not None
-        assert third.error.code == "queue-full"
+        third = json.loads(await here.bus.request("ffx.call.acme.hello", b"1", 10))
+        assert third["error"]["code"] == "queue-full"
         instance.hold.set()
-        assert [decode(Invocation, reply).status for reply in await asyncio.gather(*calls)] == ["succeeded"] * 2
+        assert [json.loads(reply)["status"] for reply in await asyncio.gather(*calls)] == ["succeeded"] * 2

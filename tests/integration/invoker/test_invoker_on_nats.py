@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,6 @@ from faasioflex.bus.codec import decode
 from faasioflex.bus.nats import setup
 from faasioflex.invoker.bounds import Bounds
 from faasioflex.model.function import Limits
-from faasioflex.model.invocation import Invocation
 from faasioflex.model.messages import APPLIED_SUBJECT, Applied
 from support.deadline import eventually
 from support.invoker_world import World, world
@@ -47,8 +47,8 @@ async def test_first_calls_execute_and_calls_by_subject(there: World) -> None:
         kept = await there.invocations.get((await got.json())["invocation_id"])
     assert kept is not None
     assert kept.value.status == "succeeded"
-    made = decode(Invocation, await there.bus.request("ffx.call.acme.hello", b"[2]", 10))
-    assert made.status == "succeeded"
+    made = json.loads(await there.bus.request("ffx.call.acme.hello", b"[2]", 10))
+    assert made["status"] == "succeeded"
     assert there.instances[0].seen[-1].body == b"[2]"
 
 

@@ -59,6 +59,7 @@ def test_an_invocation_as_json_has_the_fields_of_the_contract() -> None:
         "invocation_id", "function", "revision", "status", "result", "error", "attempts", "created_at", "started_at",
         "finished_at", "duration_ms",
     ]  # fmt: skip
+    assert to_json(made)["finished_at"] == "1970-01-01T00:00:03.000Z"
     assert to_json(made)["error"] == {"code": "c", "message": "m", "http_status": 500}
 
 

@@ -13,7 +13,7 @@ from faasioflex.invoker.front.request import RequestSource
 from faasioflex.invoker.headers import server_timing
 from faasioflex.invoker.http1.head import Headers
 from faasioflex.invoker.invocations import Invocations
-from faasioflex.invoker.outcome import to_json
+from faasioflex.invoker.outcome import to_json_bytes
 from faasioflex.model.errors import FieldError, Invalid, MethodNotAllowed, NotSupportedYet, PayloadTooLarge
 from faasioflex.model.names import FunctionName
 
@@ -57,7 +57,7 @@ class Execute:
             headers["Ffx-Revision"] = str(ended.invocation.revision)
         if ended.start_ms is not None:
             headers["Server-Timing"] = server_timing(ended.start_ms)
-        await reply.document(200, headers, json.dumps(to_json(ended.invocation)).encode())
+        await reply.document(200, headers, to_json_bytes(ended.invocation))
 
 
 def parse(data: bytes) -> ExecuteBody:
