@@ -40,7 +40,8 @@ def arguments(view: View, paths: Sequence[str], seccomp: Sequence[int], status: 
     made += ["--hostname", "function", "--new-session", "--die-with-parent", "--cap-drop", "ALL"]
     made += system.arguments()
     made += ["--ro-bind", paths[0], "/etc", *system.etc_arguments()]
-    made += ["--proc", "/proc", "--dev", "/dev"]
+    # its user is root's equal for the settings of its own IPC namespace: nobody needs to write any
+    made += ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev"]
     made += ["--perms", "1777", "--size", str(SHARED_MEMORY_BYTES), "--tmpfs", _SHARED_MEMORY, "--remount-ro", "/dev"]
     made += ["--perms", "1777", "--size", str(max(view.tmp_bytes, _SMALLEST_TMP_BYTES)), "--tmpfs", _TMP]
     for item, path in zip(view.shown, paths[1:], strict=True):
