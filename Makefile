@@ -17,7 +17,7 @@ install-dev:
 	@python=$$(tools/find_python.sh) && "$$python" tools/install --dev
 
 demo: install ## start a platform, deploy, call, roll out under load, scale to zero, stop: a tour with times
-	@$(python) -P tools/demo.py
+	@$(python) tools/demo
 
 up: install ## the platform in the foreground, its data in ~/.local/share/faasioflex
 	@exec $(ffx) up $(data)

@@ -57,7 +57,7 @@ def render(folder: DataFolder, settings: Settings, run: NatsRun) -> str:
     """The configuration file.
 
     An account of the platform's own holds JetStream from the start: data lies under the account's name, and users get an
-    account beside it later. Sync interval: docs/adr/0002-durability.md.
+    account beside it later. Sync interval: docs/adr/0007-durability.md.
     """
     interval = settings.nats_sync_interval_s
     sync = "always" if interval == 0 else f'"{max(1, round(interval * 1000))}ms"'

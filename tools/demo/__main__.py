@@ -1,0 +1,158 @@
+"""``make demo``: a platform of its own, used the way people would, told in plain lines with times. Exit 0 if all of it held."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from load import Load
+
+from faasioflex.client import Answer, Client, Function
+from faasioflex.model.errors import FfxError
+
+FFX = Path(sys.executable).parent / "ffx"
+WITHIN_S = 90.0
+GREETER = """
+def handle(event, context):
+    return {"greeting": "%s " + event.json().get("name", "world"), "revision": context.revision}
+"""
+COUNTER = '#!/bin/sh\n# the body on standard input, the answer on standard output\nprintf "%s words\\n" "$(wc -w)"\n'
+FUNCTIONS = {
+    "hello": ("python", {"main.py": GREETER % "Hello"}, b'{"name": "Ada"}', "application/json"),
+    "words": ("exec", {"words.sh": COUNTER}, b"how many words are these", "text/plain"),
+}
+
+
+class DemoFailed(Exception):
+    """Something was not as it should be."""
+
+
+def main() -> int:
+    began = time.monotonic()
+    folder = Path(tempfile.mkdtemp(prefix="ffx-demo-"))
+    failed = None
+    try:
+        with _platform(folder / "data") as url, Client(url) as client:
+            _deploy_and_call(client)
+            _roll_out_under_load(client, url)
+            _to_zero_and_back(client)
+    except (DemoFailed, FfxError) as error:
+        failed = str(error)
+        for log in sorted((folder / "data/log").glob("*.log")):
+            print(f"--- the end of {log.name}\n{log.read_text(errors='replace')[-1500:]}", file=sys.stderr)
+    except KeyboardInterrupt:
+        failed = "interrupted"
+    shutil.rmtree(folder, ignore_errors=True)
+    if failed is not None:
+        print(f"The demo failed: {failed}", file=sys.stderr)
+        return 1
+    _say(f"Done in {time.monotonic() - began:.1f} s. Next: make up, and the tour in README.md.")
+    return 0
+
+
+@contextmanager
+def _platform(data: Path) -> Iterator[str]:
+    """A platform on free ports; yields its URL, stops it and sees that nothing is left."""
+    began = time.monotonic()
+    _ffx("up", "--data", str(data), "--port", "0", "--detach")
+    try:
+        document = json.loads((data / "run/platform.json").read_text())
+        url = document["gateway_url"]
+        _say(f"Started the platform on {url}: {', '.join(sorted(document['processes']))}", began)
+        yield url
+    finally:
+        began = time.monotonic()
+        _ffx("down", "--data", str(data))
+        left = [pid for pid in _processes() if str(data).encode() in pid[1]]
+        if left:
+            raise DemoFailed(f"processes are left: {[number for number, _ in left]}")
+        _say("Stopped it: no process is left", began)
+
+
+def _deploy_and_call(client: Client) -> None:
+    for name, (runtime, files, body, kind) in FUNCTIONS.items():
+        began = time.monotonic()
+        document = {"name": name, "runtime": runtime, "source": {"files": files}}
+        _ready(client.register(document, wait_s=WITHIN_S))
+        _say(f"Deployed {name} ({runtime})", began)
+        began = time.monotonic()
+        answer = _good(client.call(name, headers={"content-type": kind}, content=body))
+        _say(f"Called {name} with {body.decode()}: {answer.body.decode().strip()}", began)
+
+
+def _roll_out_under_load(client: Client, url: str) -> None:
+    """Clients call without pause while a new revision takes over: none of them may see an error."""
+    began = time.monotonic()
+    with Load(f"{url}/f/admin/hello", b'{"name": "Ada"}') as load:
+        _until(lambda: load.done >= 50, "the first calls under load")
+        _ready(client.patch("hello", {"source": {"files": {"main.py": GREETER % "Good day"}}}, wait_s=WITHIN_S))
+        _until(lambda: "2" in load.revisions, "an answer of revision 2")
+        after = load.done
+        _until(lambda: load.done >= after + 200, "calls after the change")
+    if load.failures:
+        raise DemoFailed(f"{len(load.failures)} of {load.done} calls failed during the roll-out: {load.failures[0]}")
+    shares = ", ".join(f"{count} by revision {number}" for number, count in sorted(load.revisions.items()))
+    _say(f"Rolled out revision 2 under load: {load.done} calls, 0 failed ({shares})", began)
+
+
+def _to_zero_and_back(client: Client) -> None:
+    began = time.monotonic()
+    client.patch("hello", {"scaling": {"min_instances": 0, "idle_s": 1}})
+    _until(lambda: client.get("hello").status.state == "idle", "hello has no instance")
+    _say("Scaled hello to zero after a second without a call", began)
+    began = time.monotonic()
+    answer = _good(client.call("hello", headers={"content-type": "application/json"}, content=b'{"name": "Ada"}'))
+    start = answer.headers.get("server-timing", "")
+    _say(f"Called it again: {answer.body.decode().strip()} ({start or 'no start'})", began)
+
+
+def _ready(function: Function) -> None:
+    latest = function.status.latest
+    if function.status.state != "ready" or (latest is not None and latest.state == "failed"):
+        raise DemoFailed(f"{function.name} is {function.status.state}: {function.status.message or latest}")
+
+
+def _good(answer: Answer) -> Answer:
+    if answer.status != 200:
+        raise DemoFailed(f"the function answered {answer.status}: {answer.body.decode(errors='replace')[:500]}")
+    return answer
+
+
+def _until(holds: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + WITHIN_S
+    while not holds():
+        if time.monotonic() > deadline:
+            raise DemoFailed(f"not within {WITHIN_S:g} s: {what}")
+        time.sleep(0.02)
+
+
+def _ffx(*arguments: str) -> None:
+    done = subprocess.run([FFX, *arguments], capture_output=True, text=True, check=False, timeout=WITHIN_S)
+    if done.returncode != 0:
+        raise DemoFailed(f"ffx {arguments[0]} ended with {done.returncode}:\n{done.stderr.strip()}")
+
+
+def _processes() -> Iterator[tuple[int, bytes]]:
+    """Pid, and command line with environment."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                yield int(entry.name), (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
+            except OSError:
+                continue
+
+
+def _say(text: str, began: float | None = None) -> None:
+    took = "" if began is None else f"{time.monotonic() - began:7.3f} s  "
+    print(f"{took}{text}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
