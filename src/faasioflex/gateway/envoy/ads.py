@@ -13,12 +13,16 @@ from typing import Any
 import structlog
 from envoy.service.discovery.v3 import ads_pb2_grpc, discovery_pb2
 
-from faasioflex.gateway.envoy.proto import CLUSTER, ENDPOINTS
+from faasioflex.gateway.envoy.proto import CLUSTER, ENDPOINTS, VIRTUAL_HOST
 from faasioflex.gateway.envoy.resources import ResourceSet
+from faasioflex.gateway.envoy.routes import ROUTES
 from faasioflex.gateway.envoy.subscription import Subscription
 from faasioflex.model.errors import Invalid, Unavailable
 
 log = structlog.get_logger(__name__)
+# An answer with nothing in it reaches no one who subscribed to a namespace of names, and Envoy would wait for its timeout:
+# so the first answer about virtual hosts, where there are none, removes one that never was.
+_NOBODY = {VIRTUAL_HOST: (f"{ROUTES}/nobody",)}
 
 
 class Stream:
@@ -138,7 +142,7 @@ class AdsServer(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type: ignor
                             discovery_pb2.Resource(name=each.name, version=each.version, resource=each.body)
                             for each in update.added
                         ],
-                        removed_resources=update.removed,
+                        removed_resources=update.removed or (() if update.added else _NOBODY.get(type_url, ())),
                     )
                 )
 
