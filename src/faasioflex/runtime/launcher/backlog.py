@@ -60,6 +60,8 @@ class Backlog:
             record, size = self._records[sequence]
             self._forget_line(instance, size)
             first, dropped = self._gaps.get(instance, (sequence, 0))
+            if first <= self._sent < sequence:  # that notice is with the reader already: it cannot tell of this line
+                first, dropped = sequence, 0
             if first == sequence:
                 self._records[sequence] = (self._dropped_line(record, 1), 0)
             else:

@@ -16,6 +16,7 @@ from faasioflex.runtime.processes import ProcessTable, memory_of, pid_inside
 from faasioflex.runtime.sandbox import seccomp
 from faasioflex.runtime.sandbox.cgroup import Group
 from faasioflex.runtime.sandbox.command import View, arguments
+from faasioflex.runtime.sandbox.options import in_memory
 from faasioflex.runtime.sandbox.staging import Preparation, staged
 from faasioflex.runtime.sandbox.status import StatusPipe
 from faasioflex.runtime.sandbox.writable import hand_over
@@ -71,7 +72,7 @@ class SandboxBox:
         programs = seccomp.open_programs(memory_is_counted=self._counted)
         blocking, release = os.pipe() if self.uid is None else (None, None)
         options = arguments(self._view, paths[:-1], programs, self._status.writing, blocking)
-        options_file = _in_memory(options)
+        options_file = in_memory(options)
         kept = [options_file, *programs, self._status.writing, *([] if blocking is None else [blocking])]
         env = {"FFX_DATA": self._order.env["FFX_DATA"], "FFX_INSTANCE": self._order.id, "LD_LIBRARY_PATH": paths[-1]}
         try:
@@ -238,13 +239,3 @@ class SandboxBox:
             os.close(self._init_handle)
             self._init_handle = None
         self._release()
-
-
-def _in_memory(options: list[str]) -> int:
-    """Options in a memory file: the environment of a function never stands in a command line that all users can read."""
-    descriptor = os.memfd_create("ffx-sandbox", os.MFD_CLOEXEC)
-    content = b"".join(os.fsencode(option) + b"\0" for option in options)
-    with open(os.dup(descriptor), "wb") as file:
-        file.write(content)
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return descriptor

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from faasioflex.runtime.processes import environment_of
+from faasioflex.runtime.sandbox import cgroup1, cgroup2
 from faasioflex.runtime.sandbox.cgroup import Groups, base_name, memberships, mounts
 from faasioflex.runtime.sandbox.cgroup1 import Groups1
 from faasioflex.runtime.sandbox.cgroup2 import Groups2
@@ -25,3 +26,30 @@ def find(data: Path) -> Groups | None:
 
 def _is_ours(pid: int, data: Path) -> bool:
     return pid in (os.getpid(), os.getppid()) or environment_of(pid).get(b"FFX_DATA") == os.fsencode(data)
+
+
+def available() -> tuple[int, frozenset[str]] | None:
+    """The version and the controllers that :func:`find` could use, by looking only: nothing is made or moved."""
+    try:
+        mounted = mounts(Path("/proc/self/mountinfo").read_text())
+        member_of = memberships(Path("/proc/self/cgroup").read_text())
+    except OSError:
+        return None
+    for mount in mounted:
+        if mount.kind == "cgroup2":
+            for folder in (mount.place(member_of.get("", "/")), mount.at):
+                if os.access(folder, os.W_OK) and os.access(folder / "cgroup.subtree_control", os.W_OK):
+                    given = frozenset((folder / "cgroup.controllers").read_text("ascii").split()) & frozenset(
+                        cgroup2.WANTED
+                    )
+                    if {"memory", "pids"} <= given:
+                        return 2, given
+    found = {
+        controller
+        for controller in cgroup1.WANTED
+        for mount in mounted
+        if mount.kind == "cgroup"
+        and controller in mount.options
+        and os.access(mount.place(member_of.get(controller, "/")), os.W_OK)
+    }
+    return (1, frozenset(found)) if found else None
