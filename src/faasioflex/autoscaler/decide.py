@@ -56,6 +56,9 @@ def decide(samples: Samples, policy: Policy, now: float) -> Decision:
     target = max(policy.concurrency * scaling.target_utilization, 1.0)
     if samples.blind:
         return Decision(min(max(samples.instances, least), most), "no reports: stays as it is", samples.panicking_until)
+    if samples.idle_s is not None and samples.idle_s >= scaling.idle_s:
+        # Whatever the windows remember: nobody has called for as long as the function's owner allows.
+        return Decision(least, f"no call for {scaling.idle_s:g} s" + (f"; at least {least}" if least else ""))
     for_panic = math.ceil(samples.panic / target)
     panicking_until = samples.panicking_until
     if for_panic >= PANIC_RATIO * max(samples.instances, 1):
@@ -67,11 +70,9 @@ def decide(samples: Samples, policy: Policy, now: float) -> Decision:
         panicking_until = None
         wanted = math.ceil(samples.stable / target)
         reason = f"{samples.stable:.1f} calls at once in {STABLE_S:.0f} s, {target:.1f} per instance"
-    if wanted < 1 and (samples.idle_s is None or samples.idle_s < scaling.idle_s):
+    if wanted < 1:
         wanted = 1 if samples.instances else 0
         reason = f"called in the last {scaling.idle_s:g} s"
-    elif wanted < 1:
-        reason = f"no call for {scaling.idle_s:g} s"
     bounded = min(max(wanted, least), most)
     if bounded != wanted:
         reason += f"; bounded to {least}..{most}"

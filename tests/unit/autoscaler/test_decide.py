@@ -22,6 +22,11 @@ POLICY = Policy(Scaling(min_instances=0, max_instances=10, idle_s=60.0), concurr
     [
         ("called a while ago: one stays", CALM, 1),
         ("idle long enough: none", replace(CALM, idle_s=61.0), 0),
+        (
+            "idle long enough: none, whatever was before",
+            replace(CALM, idle_s=61.0, stable=9.0, panicking_until=NOW + 9),
+            0,
+        ),
         ("a call runs: one", replace(CALM, idle_s=None, stable=0.5), 1),
         ("load for three", replace(CALM, idle_s=None, stable=20.0, panic=20.0, instances=3), 3),
         ("load fell: down", replace(CALM, idle_s=None, stable=6.0, panic=6.0, instances=5), 1),
