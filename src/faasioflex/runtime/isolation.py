@@ -55,7 +55,7 @@ class Box(Protocol):
     async def begin(self, handed: Mapping[int, int]) -> asyncio.Future[int]:
         """Start it with these descriptors (number inside -> ours). The future is done when its outermost process has ended.
 
-        Raises: OSError where this machine cannot start it.
+        Raises: OSError where this machine cannot start it, ValueError where its words cannot be passed on.
         """
 
     def ready(self) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from faasioflex.model.errors import StartFailed
+from faasioflex.runtime.processes import environment_of, pids
 from support.launcher import World, inside, job
 
 TRY_TO_LIST = (
@@ -145,11 +147,16 @@ async def test_nothing_can_be_made_outside_of_tmp(world: World) -> None:
     assert await inside(await world.ready(), source) == []
 
 
+def _identity(path: Path) -> tuple[int, ...]:
+    found = path.lstat()
+    return found.st_dev, found.st_ino, found.st_mode, found.st_uid
+
+
 async def test_the_socket_cannot_be_swapped(world: World) -> None:
     """Nothing inside leads to the folder where the gateway finds the socket: neither by path nor by descriptor."""
     instance = await world.ready()
     path = Path(instance.address.removeprefix("unix:"))
-    before = path.lstat()
+    before = _identity(path)
     source = (
         "import os\n"
         f"path = {str(path)!r}\n"
@@ -162,7 +169,7 @@ async def test_the_socket_cannot_be_swapped(world: World) -> None:
         "    except OSError: pass\n"
     )
     assert await inside(instance, source) == []
-    assert path.lstat() == before
+    assert _identity(path) == before
     assert await inside(instance, "result = 'the same socket'") == "the same socket"
 
 
@@ -206,3 +213,27 @@ async def test_devices_are_the_harmless_ones(world: World) -> None:
 
 async def test_sys_is_not_there(world: World) -> None:
     assert "No such file" in await inside(await world.ready(), TRY_TO_LIST + "result = look('/sys')")
+
+
+async def test_a_variable_cannot_smuggle_in_a_mount(world: World) -> None:
+    with pytest.raises(StartFailed, match="NUL"):
+        await world.start(env={"A": "x\0--bind\0/\0/ffx/host"})
+    assert await world.driver.observe() == []
+
+
+async def test_a_variable_means_nothing_to_what_makes_the_sandbox(world: World) -> None:
+    """LD_PRELOAD and its like reach the function and nothing outside: bubblewrap has an environment of its own."""
+    names = ("LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "PATH", "PYTHONPATH")
+    instance = await world.ready(env={name: "/ffx/code" for name in names[:1]} | {"LD_AUDIT": "/ffx/code"})
+    outside = [pid for pid in pids() if environment_of(pid).get(b"FFX_INSTANCE") == instance.id.encode()]
+    monitors = [pid for pid in outside if Path(f"/proc/{pid}/comm").read_text().strip() == "bwrap"]
+    assert len(monitors) == 2
+    for pid in monitors:
+        assert {b"LD_PRELOAD", b"LD_AUDIT"}.isdisjoint(environment_of(pid))
+
+
+async def test_what_a_function_is_told_stands_in_no_command_line(world: World) -> None:
+    instance = await world.ready(env={"PASSWORD": "not-for-other-users"})
+    for pid in pids():
+        if environment_of(pid).get(b"FFX_INSTANCE") == instance.id.encode():
+            assert b"not-for-other-users" not in Path(f"/proc/{pid}/cmdline").read_bytes()

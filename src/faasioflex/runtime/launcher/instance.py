@@ -60,7 +60,7 @@ class Running:
     async def begin(self, on_end: Callable[[], None]) -> None:
         """Start it. Its socket accepts connections from here on; they wait until the runtime takes them.
 
-        Raises: OSError where it cannot be started; nothing of it is left then.
+        Raises: OSError or ValueError where it cannot be started; nothing of it is left then.
         """
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         listener = self._listen()
@@ -68,7 +68,7 @@ class Running:
             stdout, stderr, report = self._log.handed
             handed = {0: null, 1: stdout, 2: stderr, LISTENER: listener.fileno(), REPORT: report}
             ended = await self._box.begin(handed)
-        except OSError:
+        except (OSError, ValueError):
             self._path.unlink(missing_ok=True)
             await self._log.finish()
             self._box.close()

@@ -38,7 +38,7 @@ class Instances:
         self._running[spec.id] = running
         try:
             await running.begin(on_end=lambda: self._forget(spec.id))
-        except OSError as error:
+        except (OSError, ValueError) as error:
             self._forget(spec.id)
             raise StartFailed(f"{spec.function} revision {spec.revision} cannot be started here: {error}") from error
         return running.seen()

@@ -37,7 +37,7 @@ class Jobs:
         self._running.add(running)
         try:
             return await running.run()
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise StartFailed(f"the job cannot be started here: {error}") from error
         finally:
             self._running.discard(running)

@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +61,7 @@ class SandboxBox:
         self._owners: list[tuple[Path, int, int]] = []  # of writable folders, before they were the job's
         self._counted = group is not None and group.memory_bytes() is not None
         self._status = StatusPipe()
+        self._gate: int | None = None
         self._outer: int | None = None
         self._init: int | None = None
         self._init_handle: int | None = None  # a pidfd: its number is nobody else's while we hold it
@@ -69,35 +71,34 @@ class SandboxBox:
         sources = [*self._view.sources, self._bubblewrap.libraries]
         paths = [str(source) for source in sources] if self.uid is None else [staged(n) for n in range(len(sources))]
         await self._lend_folders()
-        programs = seccomp.open_programs(memory_is_counted=self._counted)
-        blocking, release = os.pipe() if self.uid is None else (None, None)
-        options = arguments(self._view, paths[:-1], programs, self._status.writing, blocking)
-        options_file = in_memory(options)
-        kept = [options_file, *programs, self._status.writing, *([] if blocking is None else [blocking])]
-        env = {"FFX_DATA": self._order.env["FFX_DATA"], "FFX_INSTANCE": self._order.id, "LD_LIBRARY_PATH": paths[-1]}
-        try:
-            pid = spawn(
+        with ExitStack() as ours:
+            kept = seccomp.open_programs(memory_is_counted=self._counted)
+            filters = tuple(kept)
+            gate = None
+            if self.uid is None:
+                gate, self._gate = os.pipe()
+                kept.append(gate)
+            ours.callback(_close_all, kept)
+            options = in_memory(arguments(self._view, paths[:-1], filters, self._status.writing, gate))
+            kept.append(options)
+            self._outer = spawn(
                 Spawn(
                     executable=self._bubblewrap.program,
-                    argv=["bwrap", "--args", str(options_file), "--", *self._view.argv],
-                    env=env,
+                    argv=["bwrap", "--args", str(options), "--", *self._view.argv],
+                    env={**self._marks(), "LD_LIBRARY_PATH": paths[-1]},
                     handed=handed,
-                    kept=kept,
+                    kept=[*kept, self._status.writing],
                     prepare=self._preparation(sources),
                 )
             )
-        except OSError:
-            if release is not None:
-                os.close(release)
-            raise
-        finally:
-            for descriptor in [options_file, *programs, *([] if blocking is None else [blocking])]:
-                os.close(descriptor)
-        self._outer = pid
         self._status.listen()
-        ended = self._children.ended(pid)
-        await self._hold_init(release)
+        ended = self._children.ended(self._outer)
+        await self._hold_init()
         return ended
+
+    def _marks(self) -> dict[str, str]:
+        """By these a later launcher finds bubblewrap itself; nothing that users set is in its environment."""
+        return {name: self._order.env[name] for name in ("FFX_DATA", "FFX_INSTANCE")}
 
     async def _lend_folders(self) -> None:
         if self.uid is None:
@@ -118,24 +119,26 @@ class SandboxBox:
             disk_bytes=self._order.disk_bytes,
         )
 
-    async def _hold_init(self, release: int | None) -> None:
-        """Get hold of the sandbox's init. As a plain user it waits for ``release``: only now does it have a namespace in
-        which RLIMIT_NPROC counts its own processes and not all of the user's."""
+    async def _hold_init(self) -> None:
+        """Get hold of the sandbox's init. As a plain user it waits at the gate: only now does it have a namespace in which
+        RLIMIT_NPROC counts its own processes and not all of the user's."""
+        self._init = await self._status.init
         try:
-            self._init = await self._status.init
-            if self._init is None:
-                return
-            try:
+            if self._init is not None:
                 self._init_handle = os.pidfd_open(self._init)
-                if release is not None:
+                if self._gate is not None:
                     most = self._order.processes + OWN_PROCESSES
                     resource.prlimit(self._init, resource.RLIMIT_NPROC, (most, most))
-                    os.write(release, b"x")
-            except ProcessLookupError:
-                return  # it has ended already; its exit tells
+                    os.write(self._gate, b"x")
+        except (ProcessLookupError, BrokenPipeError):
+            return  # it has ended already; its exit tells
         finally:
-            if release is not None:
-                os.close(release)
+            self._close_gate()
+
+    def _close_gate(self) -> None:
+        if self._gate is not None:
+            os.close(self._gate)
+            self._gate = None
 
     def ready(self) -> None:
         if self._group is not None and self._order.cpu is not None:
@@ -235,7 +238,13 @@ class SandboxBox:
 
     def close(self) -> None:
         self._status.close()
+        self._close_gate()
         if self._init_handle is not None:
             os.close(self._init_handle)
             self._init_handle = None
         self._release()
+
+
+def _close_all(descriptors: list[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)

@@ -20,7 +20,7 @@ from faasioflex.runtime import linux
 STAGE = "/tmp"  # noqa: S108  (covered by a tmpfs of our own in a namespace of our own)
 OPEN_FILES = 4096
 _FILE_SLACK_BYTES = 1024 * 1024  # the tmpfs is full before RLIMIT_FSIZE strikes
-_OOM_SCORE = "500"  # when the whole machine is out of memory, functions go before the platform
+_OOM_SCORE = 500  # when the whole machine is out of memory, functions go before the platform
 
 
 def staged(index: int) -> str:
@@ -42,7 +42,9 @@ class Preparation:
     def __call__(self) -> None:
         for file in self.join:
             file.write_text("0", "ascii")
-        Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE, "ascii")
+        score = Path("/proc/self/oom_score_adj")
+        if int(score.read_text("ascii")) < _OOM_SCORE:  # what was set higher only a privileged process may lower
+            score.write_text(str(_OOM_SCORE), "ascii")
         _limit(resource.RLIMIT_CORE, 0)
         _limit(resource.RLIMIT_NOFILE, OPEN_FILES)
         _limit(resource.RLIMIT_FSIZE, self.disk_bytes + _FILE_SLACK_BYTES)

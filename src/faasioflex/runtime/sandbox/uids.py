@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import socket
+import fcntl
+import os
 from collections import deque
+from pathlib import Path
 
 FIRST = 1_900_000_000  # above what distributions, systemd and container tools hand out
 PER_INSTALLATION = 4096
 INSTALLATIONS = 256
+LOCKS = Path("/run/faasioflex/uids")
 
 
 def is_reserved(uid: int) -> bool:
@@ -15,30 +18,27 @@ def is_reserved(uid: int) -> bool:
 
 
 class UidBlock:
-    """One block of the reserved range, held as long as this process lives.
+    """One block of the reserved range, held as long as this process lives: by a lock that the kernel drops at its death."""
 
-    The claim is an abstract socket's name: the kernel gives it to one process of the machine and takes it back at its death.
-    """
-
-    def __init__(self, claim: socket.socket, first: int) -> None:
-        self._claim = claim
+    def __init__(self, lock: int, first: int) -> None:
+        self._lock = lock
         self._free = deque(range(first, first + PER_INSTALLATION))
-        self.range = range(first, first + PER_INSTALLATION)
 
     @classmethod
-    def claim(cls) -> UidBlock:
+    def claim(cls, folder: Path = LOCKS) -> UidBlock:
         """The first block that nobody has.
 
-        Raises: OSError when all are taken.
+        Raises: OSError when all are taken, or where locks cannot be made.
         """
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for number in range(INSTALLATIONS):
-            claim = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            lock = os.open(folder / str(number), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                claim.bind(f"\0faasioflex-uids-{number}")
-            except OSError:
-                claim.close()
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(lock)
                 continue
-            return cls(claim, FIRST + number * PER_INSTALLATION)
+            return cls(lock, FIRST + number * PER_INSTALLATION)
         raise OSError(f"all {INSTALLATIONS} blocks of host uids are taken by other installations on this machine")
 
     def take(self) -> int:
@@ -55,4 +55,4 @@ class UidBlock:
         self._free.append(uid)
 
     def close(self) -> None:
-        self._claim.close()
+        os.close(self._lock)
