@@ -103,9 +103,10 @@ def environment(**more: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("FFX_")} | more
 
 
-def run_ffx(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run_ffx(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """``more``: environment variables."""
     return subprocess.run(
-        [FFX, *arguments], env=environment(), capture_output=True, text=True, check=False, timeout=READY_WITHIN_S
+        [FFX, *arguments], env=environment(**more), capture_output=True, text=True, check=False, timeout=READY_WITHIN_S
     )
 
 

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from faasioflex.cli.output import Output, OutputOption, rows, show
-from faasioflex.platform.diagnosis import Finding, examine
+from faasioflex.platform.diagnosis import examine
 from faasioflex.platform.settings import Settings
+from faasioflex.runtime.capabilities import Finding
 
 
 def doctor(
@@ -27,7 +28,7 @@ def doctor(
       ffx doctor -o json
     """
     findings = examine(Settings.load({"data": data}))
-    works = all(finding.level != "error" for finding in findings)
+    works = all(finding.level != "fail" for finding in findings)
     document = {"ok": works, "findings": [dataclasses.asdict(finding) for finding in findings]}
     show(output, document, lambda: _table(findings))
     if not works:

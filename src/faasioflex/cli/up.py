@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from faasioflex.model.errors import Invalid, NotSupportedYet
+from faasioflex.platform.diagnosis import require_sandboxes
 from faasioflex.platform.folder import DataFolder
 from faasioflex.platform.lock import FolderInUse, holder
 from faasioflex.platform.settings import Settings
@@ -63,6 +64,8 @@ def up(  # noqa: PLR0917 - one parameter per option
     pid = holder(folder)
     if pid is not None:
         raise FolderInUse(folder, pid)
+    if settings.runtime == "sandbox":
+        require_sandboxes()
     environment = {n: v for n, v in os.environ.items() if n not in {"FFX_PART"}} | settings.to_environment()
     command = [sys.executable, "-P", "-m", SUPERVISOR]
     if not detach:

@@ -6,7 +6,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from faasioflex.model.errors import Conflict
+from faasioflex.model.errors import Conflict, NotAllowed
 from faasioflex.platform.folder import DataFolder
 
 
@@ -51,11 +51,15 @@ class FolderLock:
 
 
 def holder(folder: DataFolder) -> int | None:
-    """The pid of the platform that runs on ``folder`` (0 where it has just begun), or None."""
+    """The pid of the platform that runs on ``folder`` (0 where it has just begun), or None. Raises NotAllowed."""
     try:
         fd = os.open(_path(folder), os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except PermissionError as error:
+        raise NotAllowed(
+            f"The data folder {folder.root} belongs to another user. Name another one with --data."
+        ) from error
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import httpx
 import pytest
 
 from faasioflex.bus import nats
@@ -71,6 +72,30 @@ async def test_what_nats_took_in_outlives_its_kill(platform: Platform) -> None:
     assert [message.data for message in found] == [b"%d" % number for number in range(200)]
     assert found[-1].sequence == sequence
     await bus.close()
+
+
+@pytest.mark.parametrize("killed", ["supervisor", "launcher"])
+def test_instances_die_with_their_platform_and_functions_come_back(new_platform: MakePlatform, killed: str) -> None:
+    platform = new_platform().start()
+    code = "def handle(event, context):\n    return 'here'\n"
+    document = {"name": "hello", "runtime": "python", "source": {"files": {"main.py": code}}}
+    registered = httpx.post(f"{platform.url}/functions/register?wait_s=60", json=document, timeout=90)
+    assert registered.json()["status"]["state"] == "ready", registered.text
+    parts = {platform.document()["pid"], *platform.pids.values()}
+    instances = processes_with(platform.data).keys() - parts
+    assert instances
+    if killed == "supervisor":
+        assert platform.process
+        platform.process.kill()
+        platform.process.wait()
+        wait_for(lambda: not processes_with(platform.data), 5, "the end of all processes")
+        platform.start()
+    else:
+        os.kill(platform.pids["launcher"], signal.SIGKILL)
+        wait_for(lambda: not instances & processes_with(platform.data).keys(), 5, "the end of the instances")
+    answer = httpx.get(f"{platform.url}/f/admin/hello", timeout=30)
+    assert (answer.status_code, answer.text) == (200, "here")
+    assert platform.stop() == 0
 
 
 @contextmanager

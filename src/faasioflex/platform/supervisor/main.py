@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import sys
 
 from faasioflex.model.errors import FfxError
@@ -16,12 +17,18 @@ from faasioflex.platform.supervisor.part_log import PartLog
 from faasioflex.platform.supervisor.ports import loopback
 from faasioflex.platform.supervisor.supervisor import Supervisor, prepare_folder
 
+OPEN_FILES = 65_536  # each connection is one; systems set 1024 for programs that use select
+
 
 def main(arguments: list[str]) -> int:
     """0 after an orderly stop, 1 where the platform did not start (the reason is on stderr)."""
     given = json.loads(arguments[0]) if arguments else {}
     detached = bool(given.pop("detached", False))
     os.umask(0o077)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(
+        resource.RLIMIT_NOFILE, (most, most)
+    )  # each connection is one; the soft limit is for old programs
     try:
         settings = Settings.load(given)
         host = loopback(settings.host)
