@@ -8,6 +8,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -70,7 +71,8 @@ class LauncherProcess:
     def _serves(self) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, self.log.read_text()
-        return self.socket.exists()
+        with socket.socket(socket.AF_UNIX) as trial:
+            return trial.connect_ex(str(self.socket)) == 0
 
     def kill(self) -> None:
         """As ``kill -9`` does."""

@@ -65,6 +65,7 @@ async def test_an_unknown_id_is_no_error(world: World) -> None:
 async def test_an_end_by_itself_has_its_reason(world: World, source: str, reason: str, words: str) -> None:
     instance = await world.ready()
     await inside(instance, "print('last words', flush=True); result = 1")
+    await eventually(lambda: "last words" in world.seen.messages(instance.id), "its words")
     async with client(instance) as http:
         with pytest.raises(httpx.HTTPError):
             await http.post("/", content=source)
