@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 import shutil
 import signal
@@ -35,8 +34,12 @@ def envoy_binary() -> str:
     return found
 
 
-def die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+# Not a preexec_fn: a fork of a process in which gRPC runs is not safe.
+DIE_WITH_PARENT = (
+    sys.executable,
+    "-SEc",
+    f"import ctypes, os, sys; ctypes.CDLL(None).prctl({_PR_SET_PDEATHSIG}, {int(signal.SIGKILL)}); os.execv(sys.argv[1], sys.argv[1:])",
+)
 
 
 class EnvoyProcess:
@@ -54,7 +57,7 @@ class EnvoyProcess:
         log = (self.settings.folder.parent / "envoy.log").open("ab")
         argv = bootstrap.command(self.settings, envoy_binary())
         self._process = await asyncio.create_subprocess_exec(
-            *argv, stdout=log, stderr=log, preexec_fn=die_with_parent, env={"PATH": os.environ["PATH"]}
+            *DIE_WITH_PARENT, *argv, stdout=log, stderr=log, env={"PATH": os.environ["PATH"]}
         )
         await until(self._ready, 20)
 
@@ -91,7 +94,7 @@ class EnvoyProcess:
 class Stack:
     """API, invoker, Envoy and its driver; instances on demand."""
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
+    def __init__(self, folder: Path, linger_s: float, **settings: Any) -> None:
         self.folder = folder
         self.base = EnvoySettings(
             folder=folder / "envoy",
@@ -104,7 +107,7 @@ class Stack:
         self.envoy = EnvoyProcess(self.base)
         self.api = Origin("api", self.base.api_socket)
         self.invoker = Origin("invoker", self.base.invoker_socket)
-        self.gateway = EnvoyGateway(self.base, acknowledged_s=20)
+        self.gateway = EnvoyGateway(self.base, linger_s=linger_s, acknowledged_s=20)
         self.origins: list[Origin] = [self.api, self.invoker]
         scheme = "https" if self.base.tls_cert else "http"
         self.url = f"{scheme}://127.0.0.1:{self.envoy.port}"
@@ -138,9 +141,9 @@ def table(number: int, **functions: list[TableRevision]) -> RouteTable:
 
 
 @asynccontextmanager
-async def stack(*, driver: bool = True, **settings: Any) -> AsyncIterator[Stack]:
+async def stack(*, driver: bool = True, linger_s: float = 60.0, **settings: Any) -> AsyncIterator[Stack]:
     folder = Path(tempfile.mkdtemp(prefix="ffxgw", dir="/tmp"))
-    made = Stack(folder, **settings)
+    made = Stack(folder, linger_s, **settings)
     try:
         for origin in (made.api, made.invoker):
             await origin.start()

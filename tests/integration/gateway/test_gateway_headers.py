@@ -196,7 +196,9 @@ async def test_the_api_answers_as_it_does() -> None:
     async with stack() as world:
 
         async def answer(request: web.BaseRequest) -> web.StreamResponse:
-            return web.Response(text="x", headers={"Set-Cookie": "ffx_session=1", "Content-Security-Policy": "default-src 'self'"})
+            return web.Response(
+                text="x", headers={"Set-Cookie": "ffx_session=1", "Content-Security-Policy": "default-src 'self'"}
+            )
 
         world.api.handler = answer
         got = await rawhttp.send(world.envoy.port, rawhttp.request("/"))

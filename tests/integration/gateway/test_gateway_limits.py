@@ -189,7 +189,7 @@ async def test_beyond_the_connection_bound_new_ones_are_closed() -> None:
         kept = [await asyncio.open_connection("127.0.0.1", world.envoy.port) for _ in range(5)]
 
         async def is_full() -> bool:
-            return await world.envoy.stat("listener.127.0.0.1_%d.downstream_cx_active" % world.envoy.port) == 5
+            return await world.envoy.stat(f"listener.127.0.0.1_{world.envoy.port}.downstream_cx_active") == 5
 
         await until(is_full)
         reader, writer = await asyncio.open_connection("127.0.0.1", world.envoy.port)

@@ -36,7 +36,15 @@ async def test_a_name_that_another_name_begins_with_stays_its_own() -> None:
     async with stack() as world:
         live = await world.instance("x")
         await world.gateway.apply(table(1, acme_x=[revision(1, live)]))
-        for path in ("/f/acme/x2", "/f/acme/x2/", "/f/acme/x2?a", "/f/acme/x-", "/f/acme/x.y/", "/f/acme/x%2f", "/f/acme/x;a"):
+        for path in (
+            "/f/acme/x2",
+            "/f/acme/x2/",
+            "/f/acme/x2?a",
+            "/f/acme/x-",
+            "/f/acme/x.y/",
+            "/f/acme/x%2f",
+            "/f/acme/x;a",
+        ):
             answer = await rawhttp.send(world.envoy.port, rawhttp.request(path))
             assert answer.body == b"invoker", path
             assert world.invoker.seen[-1].path == path
@@ -48,7 +56,12 @@ async def test_two_live_neighbours_each_get_their_own() -> None:
     async with stack() as world:
         one, two = await world.instance("one"), await world.instance("two")
         await world.gateway.apply(table(1, acme_x=[revision(1, one)], acme_x2=[revision(1, two)]))
-        for path, name in (("/f/acme/x", "one"), ("/f/acme/x2", "two"), ("/f/acme/x2/a", "two"), ("/f/acme/x?2", "one")):
+        for path, name in (
+            ("/f/acme/x", "one"),
+            ("/f/acme/x2", "two"),
+            ("/f/acme/x2/a", "two"),
+            ("/f/acme/x?2", "one"),
+        ):
             assert await world.get(path) == (200, name)
 
 
@@ -149,3 +162,24 @@ async def test_connect_and_trace_are_refused_with_and_without_live_functions() -
                 assert answer.problem()["code"] in ("not-found", "method-not-allowed")
             await world.gateway.apply(table(1, acme_a=[revision(1, one)]))
         assert one.seen == world.api.seen == world.invoker.seen == []
+
+
+async def test_functions_with_a_host_of_their_own_answer_there_only_and_unsandboxed() -> None:
+    async with stack(functions_host="fn.test") as world:
+        one = await world.instance("one")
+        await world.gateway.apply(table(1, acme_a=[revision(1, one)]))
+
+        async def ask(host: str, path: str) -> rawhttp.Answer:
+            data = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nCookie: ffx_s=1\r\nConnection: close\r\n\r\n"
+            return await rawhttp.send(world.envoy.port, data.encode())
+
+        for host in ("fn.test", "FN.test:8080"):
+            for path, name in (("/f/acme/a/x", b"one"), ("/f/acme/idle", b"invoker")):
+                answer = await ask(host, path)
+                assert (answer.status, answer.body) == (200, name)
+                assert "content-security-policy" not in answer.headers
+            assert (await ask(host, "/functions")).status == 404
+        for path in ("/f/acme/a", "/f/acme/a/x", "/f/acme/a?x", "/f/acme/idle"):
+            assert (await ask("console.test", path)).status == 404
+        assert (await ask("console.test", "/functions")).body == b"api"
+        assert (await ask("fnxtest", "/f/acme/a")).status == 404

@@ -9,6 +9,7 @@ import pytest
 from faasioflex.gateway.envoy.driver import EnvoyGateway
 from faasioflex.model.errors import Invalid, Unavailable
 from support.envoy import revision, stack, table
+from support.origin import until
 
 
 async def test_envoy_serves_the_api_and_every_function_without_a_control_plane() -> None:
@@ -81,9 +82,7 @@ async def test_before_the_first_table_envoy_keeps_what_it_has() -> None:
         await world.gateway.close()
         world.gateway = EnvoyGateway(world.base)
         await world.gateway.start()
-        async with asyncio.timeout(20):
-            while not world.gateway.connected:
-                await asyncio.sleep(0.01)
+        await until(lambda: world.gateway.connected, 20)
         for _ in range(20):
             assert await world.get("/f/acme/a") == (200, "a")
 
@@ -109,4 +108,3 @@ async def test_a_refused_table_is_an_error_and_the_last_one_stays() -> None:
         assert await world.get("/f/acme/a") == (200, "a")
         await world.gateway.apply(table(3, acme_a=[revision(1, instance)], acme_b=[revision(1, instance)]))
         assert await world.get("/f/acme/b") == (200, "a")
-

@@ -8,6 +8,7 @@ from collections import Counter
 from aiohttp import web
 
 from support.envoy import revision, stack, table
+from support.origin import until
 
 
 async def test_each_revision_gets_its_share_and_is_named() -> None:
@@ -106,8 +107,10 @@ async def test_calls_under_way_outlive_their_revisions_cluster() -> None:
         call = asyncio.create_task(world.call("POST", "/f/acme/a", data=b"x"))
         await entered.wait()
         await world.gateway.apply(table(2))
-        async with asyncio.timeout(10):
-            while "f/acme/a/1" in await world.envoy.admin("/clusters"):
-                await asyncio.sleep(0.01)
+
+        async def is_gone() -> bool:
+            return "f/acme/a/1" not in await world.envoy.admin("/clusters")
+
+        await until(is_gone)
         go_on.set()
         assert await call == (200, "finished")

@@ -19,6 +19,7 @@ from cryptography.x509.oid import NameOID
 
 from support import rawhttp
 from support.envoy import Stack, revision, stack, table
+from support.origin import until
 
 
 def certificate(name: str) -> tuple[bytes, bytes]:
@@ -133,9 +134,11 @@ async def test_a_new_certificate_is_shown_without_a_restart_and_open_connections
     reader, writer = await asyncio.open_connection("127.0.0.1", world.envoy.port, ssl=client())
     assert world.base.tls_cert is not None
     install(world.base.tls_cert.parent, "two.test")
-    async with asyncio.timeout(20):
-        while (await handshake(world, client()))[1] == before:
-            await asyncio.sleep(0.01)
+
+    async def is_new() -> bool:
+        return (await handshake(world, client()))[1] != before
+
+    await until(is_new, 20)
     shown = x509.load_der_x509_certificate((await handshake(world, client()))[1])
     assert shown.subject.rfc4514_string() == "CN=two.test"
     writer.write(rawhttp.request("/functions"))
@@ -149,7 +152,5 @@ async def test_a_broken_certificate_leaves_the_one_before(world: Stack) -> None:
     fresh = world.base.tls_cert.with_name("broken")
     fresh.write_text("nonsense")
     os.replace(fresh, world.base.tls_cert)
-    async with asyncio.timeout(20):
-        while "nonsense" not in world.envoy.log() and "Failed to load" not in world.envoy.log():
-            await asyncio.sleep(0.01)
+    await until(lambda: "Failed to load" in world.envoy.log(), 20)
     assert (await handshake(world, client()))[1] == before

@@ -122,11 +122,13 @@ def _discovery(resource: Json) -> Json:
 
 
 def _grpc(api_type: str) -> Json:
-    return {
-        "api_type": api_type,
-        "transport_api_version": "V3",
-        "grpc_services": [{"envoy_grpc": {"cluster_name": ADS, "max_receive_message_length": 64 << 20}}],
+    service = {
+        "cluster_name": ADS,
+        "max_receive_message_length": 64 << 20,
+        # Envoy's own default grows to 30 s: too long to be deaf after a restart of the control plane.
+        "retry_policy": {"retry_back_off": {"base_interval": "0.1s", "max_interval": "0.5s"}},
     }
+    return {"api_type": api_type, "transport_api_version": "V3", "grpc_services": [{"envoy_grpc": service}]}
 
 
 def _overload(settings: EnvoySettings) -> Json:

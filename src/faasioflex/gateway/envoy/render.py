@@ -19,8 +19,9 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.json_format import ParseDict
 
 from faasioflex.gateway.envoy.clusters import cluster_name, function_cluster, load_assignment
+from faasioflex.gateway.envoy.live import FunctionRoutes, function_routes, live_host
+from faasioflex.gateway.envoy.proto import Json
 from faasioflex.gateway.envoy.resources import Resource
-from faasioflex.gateway.envoy.routes import function_routes, live_host
 from faasioflex.gateway.envoy.settings import EnvoySettings
 from faasioflex.gateway.port import RouteTable, TableFunction
 
@@ -43,7 +44,7 @@ class Renderer:
         self._settings = settings
         self._clusters: dict[str, Resource] = {}
         self._endpoints: dict[tuple[str, tuple[str, ...]], Resource] = {}
-        self._routes: dict[TableFunction, AnyMessage] = {}
+        self._routes: dict[TableFunction, tuple[AnyMessage, AnyMessage]] = {}  # of the bare name, below it
         self._live: tuple[tuple[TableFunction, ...], Resource] | None = None
 
     def render(self, table: RouteTable) -> Rendered:
@@ -77,13 +78,13 @@ class Renderer:
             self._routes, self._live = {}, None
             return None
         if self._live is None or self._live[0] != functions:
-            self._routes = {each: self._routes.get(each) or self._route_list(each) for each in functions}
+            self._routes = {each: self._routes.get(each) or self._route_lists(each) for each in functions}
             self._live = functions, self._host_of(functions)
         return self._live[1]
 
     def _host_of(self, functions: tuple[TableFunction, ...]) -> Resource:
         """The skeleton from JSON, the functions' parts (made before) put into its maps."""
-        host = ParseDict(live_host({"-": []}, self._settings), route_components_pb2.VirtualHost())
+        host = ParseDict(live_host({"-": FunctionRoutes([], [])}, self._settings), route_components_pb2.VirtualHost())
         by_name = host.matcher.on_no_match.matcher
         exact = by_name.matcher_tree.exact_match_map.map
         prefixes = by_name.on_no_match.matcher.matcher_tree.prefix_match_map.map
@@ -92,16 +93,21 @@ class Renderer:
         prefixes.clear()
         for function in functions:
             path = f"/f/{function.function}"
-            for slot in (exact[path], prefixes[f"{path}/"], prefixes[f"{path}?"]):
+            bare, below = self._routes[function]
+            for slot, routes in ((exact[path], bare), (prefixes[f"{path}?"], bare), (prefixes[f"{path}/"], below)):
                 slot.action.name = action
-                slot.action.typed_config.CopyFrom(self._routes[function])
+                slot.action.typed_config.CopyFrom(routes)
         return Resource.of(host.name, host)
 
-    def _route_list(self, function: TableFunction) -> AnyMessage:
-        routes = {"routes": function_routes(function, self._settings)}
-        packed = AnyMessage()
-        packed.Pack(ParseDict(routes, route_components_pb2.RouteList()), deterministic=True)
-        return packed
+    def _route_lists(self, function: TableFunction) -> tuple[AnyMessage, AnyMessage]:
+        routes = function_routes(function, self._settings)
+        return _packed(routes.bare), _packed(routes.below)
+
+
+def _packed(routes: list[Json]) -> AnyMessage:
+    packed = AnyMessage()
+    packed.Pack(ParseDict({"routes": routes}, route_components_pb2.RouteList()), deterministic=True)
+    return packed
 
 
 def _without_addresses(function: TableFunction) -> TableFunction:
