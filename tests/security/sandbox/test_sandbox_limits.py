@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 import httpx
@@ -49,7 +50,7 @@ async def test_memory_of_a_child_counts(world: World) -> None:
     instance = await world.ready(limits=Limits(memory_bytes=96 * MIB))
     eats = "import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'a=[]\\nwhile True: a.append(bytearray(b\"x\") * 4_000_000)'])"
     async with client(instance) as http:
-        with pytest.raises(httpx.HTTPError):
+        with contextlib.suppress(httpx.HTTPError):  # or an answer, where it was quicker than its end
             await http.post("/", content=eats)
     assert (await world.end_of(instance.id)).reason == "out-of-memory"
 

@@ -21,7 +21,8 @@ from faasioflex.runtime.launcher.journal import log
 from faasioflex.runtime.launcher.server import Server
 from faasioflex.runtime.processes import ProcessTable
 
-_LOOK_EVERY_S = 0.15
+_LOOK_EVERY_S = 0.25  # where the kernel keeps the memory limit
+_WATCH_EVERY_S = 0.15  # where only we do
 _LOOK_AT_MOST = 0.05  # share of our time that looking may take
 
 
@@ -95,7 +96,8 @@ class Launcher:
             self._instances.look(table)
             self._jobs.look(table)
             self._isolation.tidy()
-            await asyncio.sleep(max(_LOOK_EVERY_S, (loop.time() - begun) / _LOOK_AT_MOST))
+            least_s = _WATCH_EVERY_S if self._isolation.needs_process_table else _LOOK_EVERY_S
+            await asyncio.sleep(max(least_s, (loop.time() - begun) / _LOOK_AT_MOST))
 
 
 def _dropped_line(one: wire.Json, lines: int) -> wire.Json:

@@ -188,7 +188,7 @@ class SandboxBox:
         if self._group is not None and self._counted:
             if self._group.killed_for_memory():
                 return over_memory(limit)
-            if (self._group.memory_bytes() or 0) <= limit:
+            if (self._group.total_bytes() or 0) <= limit:
                 return None
             used = self._group.anonymous_bytes() or 0
         else:

@@ -21,6 +21,10 @@ class Group1:
             write(folder / "cpu.cfs_period_us", str(CPU_PERIOD_US))
             write(folder / "cpu.cfs_quota_us", str(quota_us(cores)))
 
+    def total_bytes(self) -> int | None:
+        folder = self._folders.get("memory")
+        return None if folder is None else read_int(folder / "memory.usage_in_bytes")
+
     def memory_bytes(self) -> int | None:
         folder = self._folders.get("memory")
         if folder is None:

@@ -24,6 +24,9 @@ class Group2:
         if "cpu" in self._controllers:
             write(self._folder / "cpu.max", f"{quota_us(cores)} {CPU_PERIOD_US}")
 
+    def total_bytes(self) -> int | None:
+        return read_int(self._folder / "memory.current") if "memory" in self._controllers else None
+
     def memory_bytes(self) -> int | None:
         if "memory" not in self._controllers:
             return None
