@@ -15,12 +15,13 @@ from faasioflex.bus.port import Bus
 from faasioflex.gateway import table
 from faasioflex.gateway.port import Gateway
 from faasioflex.model.errors import FfxError
-from faasioflex.model.messages import APPLIED_SUBJECT, LOAD_SUBJECT, Applied, LoadReport
+from faasioflex.model.messages import APPLIED_SUBJECT, CALLS_SUBJECT, LOAD_SUBJECT, Applied, CallsReport, LoadReport
 from faasioflex.model.route import FunctionRoute
 
 log = structlog.get_logger(__name__)
 TELL_S = 1.0
 LOAD_S = 0.5
+CALLS_S = 2.0
 RETRY_S = 0.25
 
 
@@ -51,6 +52,7 @@ class GatewayController:
         self._run("gateway apply", self._keep_applying())
         self._run("gateway applied", self._every(TELL_S, self._tell))
         self._run("gateway load", self._every(LOAD_S, self._report))
+        self._run("gateway calls", self._keep_counting())
 
     async def stop(self) -> None:
         tasks, self._tasks = self._tasks, []
@@ -96,7 +98,15 @@ class GatewayController:
         if loads is not None:
             await self._publish(LOAD_SUBJECT, LoadReport("gateway", self._member, self._clock(), loads))
 
-    async def _publish(self, subject: str, message: Applied | LoadReport) -> None:
+    async def _keep_counting(self) -> None:
+        """At first often: what the gateway has counted before it is asked for the first time is lost."""
+        while True:
+            calls = await self._gateway.calls()
+            if calls:
+                await self._publish(CALLS_SUBJECT, CallsReport("gateway", self._member, self._clock(), calls))
+            await asyncio.sleep(RETRY_S if calls is None else CALLS_S)
+
+    async def _publish(self, subject: str, message: Applied | LoadReport | CallsReport) -> None:
         try:
             await self._bus.publish(subject, codec.encode(message))
         except FfxError as error:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from faasioflex.gateway.port import RouteTable
 from faasioflex.model.errors import FfxError
-from faasioflex.model.messages import RevisionLoad
+from faasioflex.model.messages import RevisionCalls, RevisionLoad
 
 
 class MemoryGateway:
-    """``failure``: raised by ``apply`` while it is set. ``reported``: what ``loads`` answers."""
+    """``failure``: raised by ``apply`` while it is set. ``reported``: what ``loads`` answers;
+    ``answered``: what ``calls`` answers, once."""
 
     def __init__(self) -> None:
         self.started = False
@@ -16,6 +17,7 @@ class MemoryGateway:
         self.applied: list[int] = []
         self.failure: FfxError | None = None
         self.reported: tuple[RevisionLoad, ...] | None = ()
+        self.answered: tuple[RevisionCalls, ...] = ()
 
     async def start(self) -> None:
         self.started = True
@@ -28,6 +30,10 @@ class MemoryGateway:
 
     def loads(self) -> tuple[RevisionLoad, ...] | None:
         return self.reported
+
+    async def calls(self) -> tuple[RevisionCalls, ...] | None:
+        answered, self.answered = self.answered, ()
+        return answered
 
     async def close(self) -> None:
         self.started = False

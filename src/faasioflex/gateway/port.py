@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from faasioflex.model.function import Visibility
-from faasioflex.model.messages import RevisionLoad
+from faasioflex.model.messages import RevisionCalls, RevisionLoad
 from faasioflex.model.names import FunctionName
 
 
@@ -55,6 +55,12 @@ class Gateway(Protocol):
         """Calls per revision on the direct path: in progress now, issued since the call of this method before.
 
         None while the proxy does not report: blind, which is not the same as idle.
+        """
+
+    async def calls(self) -> tuple[RevisionCalls, ...] | None:
+        """Calls answered through the revisions' clusters since the call of this method before, the first time none.
+
+        None while the proxy does not say.
         """
 
     async def close(self) -> None: ...

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 WAKE_SUBJECT = "ffx.wake"  # request/reply: invoker -> function manager
 APPLIED_SUBJECT = "ffx.applied"  # gateway controllers and invokers -> function manager
 LOAD_SUBJECT = "ffx.load"  # gateway controllers and invokers -> autoscaler
+CALLS_SUBJECT = "ffx.measure.calls"  # gateway controllers and invokers -> API
+USAGE_SUBJECT = "ffx.measure.usage"  # function manager -> API
 LOGS_SUBJECT = "ffx.log"  # + .ns.name; stream FFX_LOGS
 BUILD_LOGS_SUBJECT = "ffx.buildlog"  # + .ns.name; stream FFX_BUILD_LOGS
 EVENTS_SUBJECT = "ffx.event"  # + .noun.verb.ns.name; stream FFX_EVENTS
@@ -65,3 +67,55 @@ class LoadReport:
     member: str
     at: float
     loads: tuple[RevisionLoad, ...]
+
+
+@dataclass(frozen=True)
+class RevisionCalls:
+    """Calls that were answered since the report before, each by one member only.
+
+    The gateway counts those that came through a revision's own cluster, also where the invoker served them in the end; the
+    invoker counts the others (no instance was there, execute, over NATS). ``cold_starts`` come from the invoker alone.
+    """
+
+    namespace: str
+    name: str
+    revision: int  # 0 where the function had none that serves
+    answered: int = 0
+    errors: int = 0  # of them with a status of 500 or more, or cut off
+    durations: dict[int, int] = field(
+        default_factory=dict
+    )  # bucket of model/durations -> calls, to the end of the answer
+    duration_sum_ms: float = 0.0
+    cold_starts: int = 0  # starts that calls waited for
+
+
+@dataclass(frozen=True)
+class CallsReport:
+    """Every 2 s from every member that has something to tell; only revisions that were called are in it."""
+
+    source: Literal["gateway", "invoker"]
+    member: str
+    at: float
+    calls: tuple[RevisionCalls, ...]
+
+
+@dataclass(frozen=True)
+class RevisionUsage:
+    """What a revision's instances use: memory now, CPU seconds since the report before."""
+
+    namespace: str
+    name: str
+    revision: int
+    instances: int
+    memory_bytes: int
+    cpu_s: float
+
+
+@dataclass(frozen=True)
+class UsageReport:
+    """Every 5 s from the manager of a node, empty ones included: silence means that nothing is known."""
+
+    member: str
+    at: float
+    period_s: float  # that ``cpu_s`` is of
+    usages: tuple[RevisionUsage, ...]

@@ -51,6 +51,14 @@ async def test_loads_tell_idle_from_blind(rig: tuple[Gateway, Stack | None]) -> 
     await until(lambda: gateway.loads() is not None)
 
 
+async def test_calls_are_told_from_the_first_question_on(rig: tuple[Gateway, Stack | None]) -> None:
+    gateway, _ = rig
+    assert await gateway.calls() == ()
+    await gateway.close()
+    await gateway.start()
+    assert await gateway.calls() == ()
+
+
 async def test_it_ends_and_starts_again(rig: tuple[Gateway, Stack | None]) -> None:
     gateway, _ = rig
     await gateway.close()

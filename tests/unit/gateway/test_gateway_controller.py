@@ -15,7 +15,16 @@ from faasioflex.gateway.controller import GatewayController
 from faasioflex.gateway.memory import MemoryGateway
 from faasioflex.model.errors import Invalid, Unavailable
 from faasioflex.model.function import Limits
-from faasioflex.model.messages import APPLIED_SUBJECT, LOAD_SUBJECT, Applied, LoadReport, RevisionLoad
+from faasioflex.model.messages import (
+    APPLIED_SUBJECT,
+    CALLS_SUBJECT,
+    LOAD_SUBJECT,
+    Applied,
+    CallsReport,
+    LoadReport,
+    RevisionCalls,
+    RevisionLoad,
+)
 from faasioflex.model.route import Endpoint, FunctionRoute, RevisionRoute
 from support.origin import until
 
@@ -135,3 +144,19 @@ async def test_after_the_stop_nothing_is_told(world: World) -> None:
     await world.controller.stop()
     assert world.controller.problem is not None
     assert world.gateway.started is False
+
+
+async def test_answered_calls_are_told_once_and_nothing_where_there_were_none(world: World) -> None:
+    told: list[CallsReport] = []
+
+    async def take(_: str, data: bytes) -> None:
+        told.append(codec.decode(CallsReport, data))
+
+    await world.bus.subscribe(CALLS_SUBJECT, take)
+    calls = (RevisionCalls("acme", "a", 3, 7, 1, {0: 6, 40: 1}, 61.5),)
+    world.gateway.answered = calls
+    await world.controller.start()
+    await until(lambda: len(told) == 1)
+    assert told == [CallsReport("gateway", "gateway.local", 123.0, calls)]
+    await until(lambda: len(world.loads) == 5)  # longer than between two questions
+    assert len(told) == 1

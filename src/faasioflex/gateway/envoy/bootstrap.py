@@ -76,6 +76,7 @@ def render(settings: EnvoySettings) -> Json:
             "ads_config": _grpc("DELTA_GRPC"),
             "cds_config": {**over_ads, "initial_fetch_timeout": seconds(settings.control_plane_wait_s)},
         },
+        "stats_flush_interval": "2s",  # how old durations may be when stats.py reads them
         "cluster_manager": {"load_stats_config": _grpc("GRPC")},
         "overload_manager": _overload(settings),
         "layered_runtime": {

@@ -19,9 +19,10 @@ from faasioflex.gateway.envoy.proto import CLUSTER, ENDPOINTS, VIRTUAL_HOST
 from faasioflex.gateway.envoy.render import Rendered, Renderer
 from faasioflex.gateway.envoy.resources import Resource, ResourceSet
 from faasioflex.gateway.envoy.settings import EnvoySettings
+from faasioflex.gateway.envoy.stats import CallStats
 from faasioflex.gateway.port import RouteTable
 from faasioflex.model.errors import Invalid
-from faasioflex.model.messages import RevisionLoad
+from faasioflex.model.messages import RevisionCalls, RevisionLoad
 
 log = structlog.get_logger(__name__)
 ACKNOWLEDGED_S = 3.0
@@ -49,6 +50,7 @@ class EnvoyGateway:
         self._clock = clock
         self._ads = AdsServer()
         self._loads = LoadServer()
+        self._calls = CallStats(settings.admin_socket)
         self._renderer = Renderer(settings)
         self._clusters: dict[str, Resource] = {}
         self._endpoints: dict[str, Resource] = {}
@@ -93,6 +95,7 @@ class EnvoyGateway:
         if collector is not None:
             collector.cancel()
             await asyncio.gather(collector, return_exceptions=True)
+        await self._calls.close()
         server, self._server = self._server, None
         if server is not None:
             await server.stop(grace=0.2)
@@ -108,6 +111,9 @@ class EnvoyGateway:
 
     def loads(self) -> tuple[RevisionLoad, ...] | None:
         return self._loads.take()
+
+    async def calls(self) -> tuple[RevisionCalls, ...] | None:
+        return await self._calls.take()
 
     async def _follow(self, live: ResourceSet) -> None:
         """New routes only once what they name is there. They are set in any case, for an Envoy that comes later."""
