@@ -34,3 +34,4 @@ class Bounds:
     stored_result_bytes: int = MIB
     applied_every_s: float = 1.0
     load_every_s: float = 0.5
+    calls_every_s: float = 2.0

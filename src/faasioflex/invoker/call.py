@@ -25,6 +25,8 @@ class Call:
     upgrade: bytes | None = None  # "websocket"
     must_have_revision: bool = False  # the caller named it: no other will do
     handed_over_at: float | None = None  # to an instance, of the loop's clock
+    revision: int | None = None  # that it goes to; 0 while its function has none, None while none is known
+    status: int | None = None  # of the answer, as far as there is one
 
     @property
     def idempotent(self) -> bool:

@@ -85,6 +85,7 @@ class Dispatcher:
                 except Rerouted:
                     continue
                 exchange.at_close(call.body.release)
+                call.status = exchange.head.status
                 start_ms = ticket.start_waited_s * 1000 if ticket.start_waited_s else None
                 return Answer(exchange, lane.revision, start_ms)
         except BaseException:
@@ -94,6 +95,7 @@ class Dispatcher:
     async def _lane(self, call: Call) -> Lane:
         function, named = call.target.function, call.target.revision
         route = await self._routes.find(function)
+        call.revision = call.revision or 0
         if call.must_have_revision and named not in route.revisions:
             raise RevisionNotFound(f"{function} has no revision {named}, or it is not kept any more")
         revision = choose(route, named, self._chance, pinned=call.must_have_revision)
@@ -102,6 +104,7 @@ class Dispatcher:
             revision = choose(route, named, self._chance, pinned=call.must_have_revision)
             if revision is None:
                 raise StartFailed(route.message or f"Nothing of {function} serves yet")
+        call.revision = revision
         return self._lanes.of(function, route, revision)
 
     async def _wait_for_first(self, function: FunctionName, route: FunctionRoute) -> FunctionRoute:

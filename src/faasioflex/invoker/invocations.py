@@ -19,6 +19,7 @@ from faasioflex.invoker.dispatcher import Answer, Dispatcher
 from faasioflex.invoker.http1.connection import ConnectionEnded
 from faasioflex.invoker.http1.head import BadMessage, Headers
 from faasioflex.invoker.outcome import content_type_of, error_of, result_of
+from faasioflex.invoker.tally import Tally
 from faasioflex.invoker.target import Target
 from faasioflex.model.errors import DeadlineExceeded, FfxError, FunctionError, InstanceEnded, PayloadTooLarge
 from faasioflex.model.invocation import CallError, Invocation
@@ -43,11 +44,13 @@ class Invocations:
     def __init__(
         self,
         dispatcher: Dispatcher,
+        tally: Tally,
         bucket: Bucket[Invocation],
         bounds: Bounds,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._dispatcher = dispatcher
+        self._tally = tally
         self._bucket = bucket
         self._bounds = bounds
         self._clock = clock
@@ -79,7 +82,8 @@ class Invocations:
         )
         loop = asyncio.get_running_loop()
         created_at, begun = self._clock(), loop.time()
-        had = await self._outcome(call)
+        with self._tally.counting(call):
+            had = await self._outcome(call)
         ended = loop.time()
         handed_over = call.handed_over_at if call.handed_over_at is not None else begun
         made = replace(
@@ -98,13 +102,16 @@ class Invocations:
         try:
             answer = await self._dispatcher.open(call)
         except BEGUN_AND_FAILED as error:
+            call.status = error.status
             return Ended(replace(failed, error=CallError(error.code, error.message)), None)
         failed = replace(failed, revision=answer.revision)
         try:
             body = await self._whole(answer, call)
         except FfxError as error:
+            call.status = error.status
             made = replace(failed, error=CallError(error.code, error.message, answer.head.status))
         except (ConnectionEnded, BadMessage):
+            call.status = InstanceEnded.status
             message = f"The instance of {call.target.function} ended within its answer"
             made = replace(failed, error=CallError(InstanceEnded.code, message, answer.head.status))
         else:

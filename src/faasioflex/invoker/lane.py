@@ -42,7 +42,7 @@ class Lane:
     """First come, first served; the instance with the fewest of our calls first.
 
     ``wake`` is called whenever calls wait and no instance can be used; ``closed`` with the address of an instance that is no
-    longer routed to.
+    longer routed to; ``started`` when an instance came that calls have waited for.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class Lane:
         bounds: Bounds,
         wake: Callable[[Lane], None],
         closed: Callable[[str], None],
+        started: Callable[[Lane], None],
     ) -> None:
         self.function = function
         self.revision = revision
@@ -66,6 +67,7 @@ class Lane:
         self._bounds = bounds
         self._wake = wake
         self._closed = closed
+        self._started = started
         self._loop = asyncio.get_running_loop()
         self._slots: dict[str, Slot] = {}
         self._waiters: list[_Waiter] = []
@@ -108,14 +110,14 @@ class Lane:
                 self._drop(slot)
         for instance, endpoint in live.items():
             if instance not in self._slots:
-                self._slots[instance] = Slot(endpoint, self.limits.concurrency)
+                self._add(endpoint)
         self._pump()
 
     def offer(self, endpoint: Endpoint) -> None:
         """An instance that the manager says is ready, before the route that names it has come."""
         slot = self._slots.get(endpoint.instance)
         if slot is None:
-            self._slots[endpoint.instance] = Slot(endpoint, self.limits.concurrency)
+            self._add(endpoint)
         else:
             slot.dead = False
         self._pump()
@@ -289,6 +291,11 @@ class Lane:
         if waiter in self._waiters:
             self._waiters.remove(waiter)
             self._admission.leave(self.function)
+
+    def _add(self, endpoint: Endpoint) -> None:
+        if self.needs_wake:
+            self._started(self)
+        self._slots[endpoint.instance] = Slot(endpoint, self.limits.concurrency)
 
     def _drop(self, slot: Slot) -> None:
         slot.gone = True

@@ -15,15 +15,21 @@ from faasioflex.model.route import FunctionRoute, RevisionRoute
 
 
 class Lanes:
-    """``wake`` and ``closed`` as in :class:`Lane`."""
+    """``wake``, ``closed`` and ``started`` as in :class:`Lane`."""
 
     def __init__(
-        self, admission: Admission, bounds: Bounds, wake: Callable[[Lane], None], closed: Callable[[str], None]
+        self,
+        admission: Admission,
+        bounds: Bounds,
+        wake: Callable[[Lane], None],
+        closed: Callable[[str], None],
+        started: Callable[[Lane], None],
     ) -> None:
         self._admission = admission
         self._bounds = bounds
         self._wake = wake
         self._closed = closed
+        self._started = started
         self._lanes: dict[FunctionName, dict[int, Lane]] = {}
         self._uids: dict[FunctionName, str] = {}
         self._retired: list[Lane] = []  # calls that they have are still reported
@@ -92,4 +98,5 @@ class Lanes:
             bounds=self._bounds,
             wake=self._wake,
             closed=self._closed,
+            started=self._started,
         )

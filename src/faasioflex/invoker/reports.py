@@ -1,4 +1,4 @@
-"""What the invoker tells the others: how far it follows the routes, and what load it has."""
+"""What the invoker tells the others: how far it follows the routes, what load it has, what it has answered."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from faasioflex.bus.port import Bus
 from faasioflex.invoker.bounds import Bounds
 from faasioflex.invoker.lanes import Lanes
 from faasioflex.invoker.routes import Routes
+from faasioflex.invoker.tally import Tally
 from faasioflex.model.errors import FfxError
-from faasioflex.model.messages import APPLIED_SUBJECT, LOAD_SUBJECT, Applied, LoadReport
+from faasioflex.model.messages import APPLIED_SUBJECT, CALLS_SUBJECT, LOAD_SUBJECT, Applied, CallsReport, LoadReport
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +27,7 @@ class Reports:
         bus: Bus,
         routes: Routes,
         lanes: Lanes,
+        tally: Tally,
         member: str,
         bounds: Bounds,
         clock: Callable[[], float] = time.time,
@@ -33,6 +35,7 @@ class Reports:
         self._bus = bus
         self._routes = routes
         self._lanes = lanes
+        self._tally = tally
         self._member = member
         self._bounds = bounds
         self._clock = clock
@@ -41,7 +44,9 @@ class Reports:
 
     def start(self) -> None:
         self._routes.listen(self._changed.set)
-        self._tasks = [asyncio.create_task(self._tell_applied()), asyncio.create_task(self._tell_load())]
+        self._tasks = [
+            asyncio.create_task(work) for work in (self._tell_applied(), self._tell_load(), self._tell_calls())
+        ]
 
     async def stop(self) -> None:
         for task in self._tasks:
@@ -65,7 +70,14 @@ class Reports:
             report = LoadReport("invoker", self._member, self._clock(), self._lanes.loads())
             await self._publish(LOAD_SUBJECT, report)
 
-    async def _publish(self, subject: str, message: Applied | LoadReport) -> None:
+    async def _tell_calls(self) -> None:
+        while True:
+            await asyncio.sleep(self._bounds.calls_every_s)
+            calls = self._tally.take()
+            if calls:
+                await self._publish(CALLS_SUBJECT, CallsReport("invoker", self._member, self._clock(), calls))
+
+    async def _publish(self, subject: str, message: Applied | LoadReport | CallsReport) -> None:
         try:
             await self._bus.publish(subject, encode(message))
         except FfxError as error:

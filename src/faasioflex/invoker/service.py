@@ -25,6 +25,7 @@ from faasioflex.invoker.invocations import Invocations
 from faasioflex.invoker.lanes import Lanes
 from faasioflex.invoker.reports import Reports
 from faasioflex.invoker.routes import Routes
+from faasioflex.invoker.tally import Tally
 from faasioflex.invoker.waker import Waker
 from faasioflex.model.invocation import Invocation
 from faasioflex.model.route import FunctionRoute
@@ -58,7 +59,8 @@ class Invoker:
         self._pool = Pool()
         self._admission = Admission(bounds)
         self._waker = Waker(bus, bounds)
-        self._lanes = Lanes(self._admission, bounds, self._waker.wake, self._pool.forget)
+        tally = Tally()
+        self._lanes = Lanes(self._admission, bounds, self._waker.wake, self._pool.forget, tally.cold_start)
         self._routes = Routes(bus.bucket(ROUTES.name, FunctionRoute), bounds, self._lanes.apply)
         dispatcher = Dispatcher(
             routes=self._routes,
@@ -68,12 +70,12 @@ class Invoker:
             bounds=bounds,
             chance=chance,
         )
-        invocations = Invocations(dispatcher, bus.bucket(INVOCATIONS.name, Invocation), bounds, clock)
+        invocations = Invocations(dispatcher, tally, bus.bucket(INVOCATIONS.name, Invocation), bounds, clock)
         self._tunnels = Tunnels()
-        self._server = Server(Handler(dispatcher, self._tunnels, Execute(invocations)), socket)
+        self._server = Server(Handler(dispatcher, self._tunnels, Execute(invocations), tally), socket)
         self._calls = BusCalls(bus, invocations, bounds, clock)
         self._reports = Reports(
-            bus=bus, routes=self._routes, lanes=self._lanes, member=member, bounds=bounds, clock=clock
+            bus=bus, routes=self._routes, lanes=self._lanes, tally=tally, member=member, bounds=bounds, clock=clock
         )
 
     @property

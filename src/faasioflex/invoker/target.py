@@ -17,6 +17,7 @@ class Target:
     function: FunctionName
     path: str
     revision: int | None = None  # named by the gateway
+    counted: bool = False  # by the gateway, which handed the call over out of the revision's cluster
 
     @property
     def prefix(self) -> str:
@@ -49,4 +50,4 @@ def from_headers(raw: str, namespace: str, name: str, revision: str | None) -> T
     Raises: FunctionNotFound.
     """
     number = int(revision) if revision and revision.isascii() and revision.isdigit() and len(revision) < 10 else None
-    return Target(checked(namespace, name), raw if raw.startswith("/") else f"/{raw}", number)
+    return Target(checked(namespace, name), raw if raw.startswith("/") else f"/{raw}", number, counted=True)

@@ -9,6 +9,7 @@ import structlog
 from aiohttp import web
 
 from faasioflex.invoker.body import ClientGone
+from faasioflex.invoker.call import Call
 from faasioflex.invoker.dispatcher import Answer, Dispatcher
 from faasioflex.invoker.front.reply import Reply
 from faasioflex.invoker.front.request import call_of, cancelled_at_hang_up, request_id_of, target_of
@@ -16,6 +17,7 @@ from faasioflex.invoker.front.tunnel import Tunnels
 from faasioflex.invoker.headers import towards_client
 from faasioflex.invoker.http1.connection import ConnectionEnded
 from faasioflex.invoker.http1.head import BadMessage
+from faasioflex.invoker.tally import Tally
 from faasioflex.model.errors import FfxError
 
 log = structlog.get_logger(__name__)
@@ -26,10 +28,11 @@ Execute = Callable[[web.BaseRequest, Reply, str], Awaitable[None]]
 class Handler:
     """``execute`` answers ``POST /.ffx/execute``. ``stopping`` makes every answer the last of its connection."""
 
-    def __init__(self, dispatcher: Dispatcher, tunnels: Tunnels, execute: Execute) -> None:
+    def __init__(self, dispatcher: Dispatcher, tunnels: Tunnels, execute: Execute, tally: Tally) -> None:
         self._dispatcher = dispatcher
         self._tunnels = tunnels
         self._execute = execute
+        self._tally = tally
         self.stopping = False
         self.idle = asyncio.Event()  # nothing is in flight
         self.idle.set()
@@ -69,10 +72,14 @@ class Handler:
 
     async def _proxy(self, request: web.BaseRequest, reply: Reply, request_id: str) -> None:
         call = call_of(request, target_of(request), request_id)
+        with self._tally.counting(call):
+            await self._pass_on(request, reply, call)
+
+    async def _pass_on(self, request: web.BaseRequest, reply: Reply, call: Call) -> None:
         async with cancelled_at_hang_up(request, call):
             answer = await self._dispatcher.open(call)
         try:
-            headers = towards_client(answer.head.headers, answer.revision, request_id, answer.start_ms)
+            headers = towards_client(answer.head.headers, answer.revision, call.request_id, answer.start_ms)
             if answer.head.status == 101:
                 await self._tunnels.run(request, reply, answer, headers)
                 return
