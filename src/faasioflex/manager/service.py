@@ -13,6 +13,7 @@ from faasioflex.manager.lifecycle import Lifecycle
 from faasioflex.manager.members import Members
 from faasioflex.manager.observer import Observer
 from faasioflex.manager.reconciler import Reconciler
+from faasioflex.manager.usage import UsageReports
 from faasioflex.manager.wake import WakeDesk
 from faasioflex.runtime.port import RuntimeDriver
 
@@ -43,6 +44,7 @@ class FunctionManager:
         self._observer = Observer(driver, self._reconciler, self._lifecycle, self._journal, clock)
         self._wake = WakeDesk(bus, self._reconciler, self._observer, clock)
         self._collector = Collector(bus, builder, clock)
+        self._usage = UsageReports(bus, driver, clock=clock)
         self._running = False
 
     @property
@@ -59,11 +61,20 @@ class FunctionManager:
         self._reconciler.run()
         await self._wake.start()
         await self._collector.start()
+        await self._usage.start()
         self._running = True
 
     async def stop(self) -> None:
         """Let go; instances stay with the launcher and the next manager adopts them."""
         self._running = False
-        for part in (self._collector, self._wake, self._observer, self._reconciler, self._lifecycle, self._members):
+        for part in (
+            self._usage,
+            self._collector,
+            self._wake,
+            self._observer,
+            self._reconciler,
+            self._lifecycle,
+            self._members,
+        ):
             await part.stop()
         await self._journal.stop()

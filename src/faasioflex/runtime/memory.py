@@ -16,7 +16,8 @@ from faasioflex.runtime.port import JobEnded, JobSpec
 class MemoryDriver:
     """``script(spec)`` says what becomes of a start: True ready at once, False never by itself, a string: it ends with it.
 
-    ``away`` makes it unavailable. Several managers may use it one after the other: it is the node.
+    ``used``: what ``usage`` tells of an instance, else that it uses nothing. ``away`` makes it unavailable. Several managers may
+    use it one after the other: it is the node.
     """
 
     name = "memory"
@@ -27,6 +28,7 @@ class MemoryDriver:
         self.started: list[InstanceSpec] = []
         self.stopped: list[str] = []
         self.jobs: list[JobSpec] = []
+        self.used: dict[str, tuple[int, float]] = {}
         self.away = False
         self.script: Callable[[InstanceSpec], bool | str] = lambda _spec: True
         self._events: asyncio.Queue[InstanceEvent] = asyncio.Queue()
@@ -81,7 +83,7 @@ class MemoryDriver:
 
     async def usage(self) -> dict[str, tuple[int, float]]:
         self._check()
-        return dict.fromkeys(self.instances, (0, 0.0))
+        return {instance: self.used.get(instance, (0, 0.0)) for instance in self.instances}
 
     async def close(self) -> None:
         self.away = True

@@ -1,0 +1,90 @@
+"""Usage reports over the bus."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from faasioflex.bus.codec import decode
+from faasioflex.bus.memory import MemoryBus
+from faasioflex.manager.service import FunctionManager
+from faasioflex.manager.usage import UsageReports
+from faasioflex.model.errors import Unavailable
+from faasioflex.model.function import Limits, Network
+from faasioflex.model.instance import BuiltCode, InstanceSpec
+from faasioflex.model.messages import USAGE_SUBJECT, RevisionUsage, UsageReport
+from faasioflex.model.names import FunctionName
+from faasioflex.runtime.memory import MemoryDriver
+from support.deadline import eventually
+from support.memory_builder import MemoryBuilder
+
+
+@asynccontextmanager
+async def listening(bus: MemoryBus) -> AsyncIterator[list[UsageReport]]:
+    told: list[UsageReport] = []
+
+    async def take(_: str, data: bytes) -> None:
+        told.append(decode(UsageReport, data))
+
+    stop = await bus.subscribe(USAGE_SUBJECT, take)
+    yield told
+    await stop()
+
+
+def spec(id: str) -> InstanceSpec:
+    code = BuiltCode(Path("/code"), None)
+    return InstanceSpec(
+        id, FunctionName("acme", "a"), "u", 4, "python", None, {}, Limits(), Network(), code, platform_url=None
+    )
+
+
+async def test_each_report_covers_what_came_since_the_one_before() -> None:
+    bus, driver, now = MemoryBus(), MemoryDriver(), [100.0]
+    reports = UsageReports(bus, driver, clock=lambda: now[0])
+    await driver.start(spec("i-1"))
+    driver.used = {"i-1": (1000, 2.0), "i-2": (500, 0.5)}
+    async with listening(bus) as told:
+        await reports.tell()
+        now[0] = 105.0
+        driver.used["i-1"] = (2000, 3.5)
+        await driver.start(spec("i-2"))
+        await reports.tell()
+        now[0] = 110.0
+        driver.end("i-1", "exit", "ended")
+        driver.end("i-2", "exit", "ended")
+        await reports.tell()
+        await eventually(lambda: len(told) == 3, "three reports")
+    assert told == [
+        UsageReport("manager.local", 100.0, 0.0, (RevisionUsage("acme", "a", 4, 1, 1000, 0.0),)),
+        UsageReport("manager.local", 105.0, 5.0, (RevisionUsage("acme", "a", 4, 2, 2500, 2.0),)),
+        UsageReport("manager.local", 110.0, 5.0, ()),
+    ]
+
+
+async def test_nothing_is_told_while_the_driver_is_away_and_it_goes_on_when_it_is_back() -> None:
+    bus, driver = MemoryBus(), MemoryDriver()
+    driver.away = True
+    reports = UsageReports(bus, driver, every_s=0.01)
+    with pytest.raises(Unavailable):
+        await reports.tell()
+    async with listening(bus) as told:
+        await reports.start()
+        await asyncio.sleep(0.05)  # some rounds; were one told, it would be seen
+        assert not told
+        driver.away = False
+        await eventually(lambda: told, "it is told again")
+        await reports.stop()
+
+
+async def test_the_manager_tells_it() -> None:
+    """Wired: the first report comes with the start."""
+    bus, driver = MemoryBus(), MemoryDriver()
+    async with listening(bus) as told:
+        manager = FunctionManager(bus, driver, MemoryBuilder())
+        await manager.start()
+        await eventually(lambda: told, "a report")
+        await manager.stop()
