@@ -141,6 +141,7 @@ async def test_a_429_of_the_function_itself_is_its_answer() -> None:
 
 async def test_a_functions_own_errors_eject_nothing_and_dead_instances_are_left_alone() -> None:
     async with stack() as world:
+        ejections = "cluster.f/acme/a/1.outlier_detection.ejections_enforced_total"
         sick = await world.instance("sick")
 
         async def fails(request: web.BaseRequest) -> web.StreamResponse:
@@ -151,12 +152,11 @@ async def test_a_functions_own_errors_eject_nothing_and_dead_instances_are_left_
         for number in range(40):
             status, text = await world.get(f"/f/acme/a?n={number}")
             assert (status, text) == ([500, 502, 503, 504][number % 4], "sick")
-        ejections = "cluster.f/acme/a/1.outlier_detection.ejections_active"
         assert await world.envoy.stat(ejections) == 0
         await sick.die()
         for _ in range(5):
             assert await world.get("/f/acme/a?n=0") == (200, "invoker")
-        assert await world.envoy.stat(ejections) == 1
+        assert await world.envoy.stat(ejections) >= 1
 
 
 @pytest.mark.parametrize("path", ["/f/acme/idle", "/functions", "/f/acme/full"])

@@ -114,3 +114,24 @@ async def test_calls_under_way_outlive_their_revisions_cluster() -> None:
         await until(is_gone)
         go_on.set()
         assert await call == (200, "finished")
+
+
+async def test_a_call_under_way_can_still_be_repeated_when_its_function_has_left_the_table() -> None:
+    async with stack() as world:
+        instance = await world.instance("a")
+        entered, go_on = asyncio.Event(), asyncio.Event()
+
+        async def dies_with_it(request: web.BaseRequest) -> web.StreamResponse:
+            entered.set()
+            await go_on.wait()
+            assert request.transport is not None
+            request.transport.abort()
+            raise asyncio.CancelledError
+
+        instance.handler = dies_with_it
+        await world.gateway.apply(table(1, acme_a=[revision(1, instance)]))
+        call = asyncio.create_task(world.get("/f/acme/a"))
+        await entered.wait()
+        await world.gateway.apply(table(2))
+        go_on.set()
+        assert await call == (200, "invoker")

@@ -112,7 +112,8 @@ def _common(upstream_idle_s: float) -> Json:
 def _outlier_detection() -> Json:
     """Only what Envoy itself saw fail (connections) ejects an instance; whatever a function answers never does.
 
-    The default panic threshold stays: were both the instances and the invoker ejected, all are tried again.
+    Short, because the invoker is a host of the same cluster: when it is back from a restart, the calls that wait for it must
+    find it within their three seconds. The default panic threshold stays: were all ejected, all are tried again.
     """
     return {
         "split_external_local_origin_errors": True,
@@ -122,9 +123,9 @@ def _outlier_detection() -> Json:
         "enforcing_consecutive_5xx": 0,
         "enforcing_consecutive_gateway_failure": 0,
         "enforcing_success_rate": 0,
-        "interval": "1s",
-        "base_ejection_time": "2s",
-        "max_ejection_time": "5s",
+        "interval": "0.25s",
+        "base_ejection_time": "0.5s",
+        "max_ejection_time": "1s",
         "max_ejection_percent": 100,
     }
 

@@ -27,6 +27,7 @@ from faasioflex.gateway.port import TableFunction, TableRevision
 
 # A retry needs the body again, so this much of it is kept; a larger one is streamed and tried once.
 RETRIED_BODY_BYTES = 6 * MIB
+NOBODY = "-"
 BACKSTOP_S = 5.0  # the runtime and the invoker answer 504 themselves; Envoy only when they do not
 
 
@@ -45,24 +46,16 @@ def function_routes(function: TableFunction, settings: EnvoySettings) -> Functio
     )
 
 
-def live_host(functions: dict[str, FunctionRoutes], settings: EnvoySettings) -> Json:
-    """``functions``: ``ns/name`` -> its routes; not empty.
-
-    A prefix map alone would give ``/f/acme/x2`` to ``x``: its keys end in ``/`` or ``?``, and the bare name is an exact key.
-    """
-    exact: Json = {}
-    prefixes: Json = {}
-    for name, routes in functions.items():
-        exact[f"/f/{name}"] = _on(_route_list(routes.bare))
-        prefixes[f"/f/{name}?"] = _on(_route_list(routes.bare))
-        prefixes[f"/f/{name}/"] = _on(_route_list(routes.below))
+def live_host(settings: EnvoySettings) -> Json:
+    """Everything but the functions: their maps hold ``NOBODY`` alone, which no request can match, to be replaced."""
+    nobody = {"map": {NOBODY: _on(_route_list([]))}}
     path = _input("request-path", ":path")
     by_prefix = {
-        "matcher_tree": {"input": path, "prefix_match_map": {"map": prefixes}},
+        "matcher_tree": {"input": path, "prefix_match_map": nobody},
         "on_no_match": _on(_route_list(fixed_routes(settings))),
     }
     by_name = {
-        "matcher_tree": {"input": path, "exact_match_map": {"map": exact}},
+        "matcher_tree": {"input": path, "exact_match_map": nobody},
         "on_no_match": {"matcher": by_prefix},
     }
     return {

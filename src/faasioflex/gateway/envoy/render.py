@@ -19,7 +19,7 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.json_format import ParseDict
 
 from faasioflex.gateway.envoy.clusters import cluster_name, function_cluster, load_assignment
-from faasioflex.gateway.envoy.live import FunctionRoutes, function_routes, live_host
+from faasioflex.gateway.envoy.live import NOBODY, function_routes, live_host
 from faasioflex.gateway.envoy.proto import Json
 from faasioflex.gateway.envoy.resources import Resource
 from faasioflex.gateway.envoy.settings import EnvoySettings
@@ -83,12 +83,15 @@ class Renderer:
         return self._live[1]
 
     def _host_of(self, functions: tuple[TableFunction, ...]) -> Resource:
-        """The skeleton from JSON, the functions' parts (made before) put into its maps."""
-        host = ParseDict(live_host({"-": FunctionRoutes([], [])}, self._settings), route_components_pb2.VirtualHost())
+        """The frame from JSON, the functions' parts (made before) put into its maps.
+
+        A prefix map alone would give ``/f/acme/x2`` to ``x``: its keys end in ``/`` or ``?``, the bare name is an exact key.
+        """
+        host = ParseDict(live_host(self._settings), route_components_pb2.VirtualHost())
         by_name = host.matcher.on_no_match.matcher
         exact = by_name.matcher_tree.exact_match_map.map
         prefixes = by_name.on_no_match.matcher.matcher_tree.prefix_match_map.map
-        action = exact["/f/-"].action.name
+        action = exact[NOBODY].action.name
         exact.clear()
         prefixes.clear()
         for function in functions:
