@@ -59,8 +59,8 @@ async def test_it_writes_only_where_it_may(world: World) -> None:
     for folder in (given, shown):
         folder.mkdir()
     (given / "before").write_text("old")
-    binds = (Bind(given, "/work/given", writable=True), Bind(shown, "/work/shown"))
-    code, _, lines = await _run(world, "sh", "-c", "echo new > /work/given/made && cat /work/given/before", binds=binds)
+    binds = (Bind(given, "/job/given", writable=True), Bind(shown, "/job/shown"))
+    code, _, lines = await _run(world, "sh", "-c", "echo new > /job/given/made && cat /job/given/before", binds=binds)
     assert (code, lines) == (0, ["old"])
     made = given / "made"
     assert made.read_text() == "new\n"
@@ -70,7 +70,7 @@ async def test_it_writes_only_where_it_may(world: World) -> None:
 async def test_what_it_writes_is_bounded(world: World) -> None:
     folder = world.data / "given"
     folder.mkdir()
-    fills = "i=0; while :; do head -c 1000000 /dev/zero > /work/$i; i=$((i+1)); done"
+    fills = "i=0; while :; do head -c 1000000 /dev/zero > /job/$i; i=$((i+1)); done"
     binds = (Bind(folder, "/work", writable=True),)
     code, detail, _ = await _run(world, "sh", "-c", fills, binds=binds, disk_bytes=20 * MIB)
     assert code is None
@@ -80,7 +80,7 @@ async def test_what_it_writes_is_bounded(world: World) -> None:
 async def test_cancelled_it_is_gone(world: World) -> None:
     folder = world.data / "given"
     folder.mkdir()
-    ticks = "while :; do date +%N > /work/tick; sleep 0.01; done"
+    ticks = "while :; do date +%N > /job/tick; sleep 0.01; done"
     binds = (Bind(folder, "/work", writable=True),)
     running = asyncio.create_task(world.driver.run(job(("sh", "-c", ticks), binds=binds), lambda line: None))
     await eventually((folder / "tick").exists, "it runs")

@@ -12,7 +12,7 @@ SHOWN = (
     Shown(Path("/data/builds/x"), "/ffx/code"),
     Shown(Path("/opt/runtime"), "/ffx/runtime"),
     Shown(Path("/data/work"), "/work", writable=True),
-    Shown(Path("/data/inner"), "/work/inner"),
+    Shown(Path("/data/inner"), "/job/inner"),
 )
 
 
@@ -24,8 +24,8 @@ SHOWN = (
         ("--path=/ffx/code:/ffx/runtime/lib", "--path=/data/builds/x:/opt/runtime/lib"),
         ("/ffx/codex", "/ffx/codex"),
         ("/home/ffx/code", "/home/ffx/code"),
-        ("/work/inner/a /work/b", "/data/inner/a /data/work/b"),
-        ("echo > /work/x;", "echo > /data/work/x;"),
+        ("/job/inner/a /job/b", "/data/inner/a /data/job/b"),
+        ("echo > /job/x;", "echo > /data/job/x;"),
     ],
 )
 def test_paths_inside_become_the_host_s(text: str, expected: str) -> None:
