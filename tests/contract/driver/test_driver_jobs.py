@@ -71,7 +71,7 @@ async def test_what_it_writes_is_bounded(world: World) -> None:
     folder = world.data / "given"
     folder.mkdir()
     fills = "i=0; while :; do head -c 1000000 /dev/zero > /job/$i; i=$((i+1)); done"
-    binds = (Bind(folder, "/work", writable=True),)
+    binds = (Bind(folder, "/job", writable=True),)
     code, detail, _ = await _run(world, "sh", "-c", fills, binds=binds, disk_bytes=20 * MIB)
     assert code is None
     assert "20 MiB of disk" in detail
@@ -81,7 +81,7 @@ async def test_cancelled_it_is_gone(world: World) -> None:
     folder = world.data / "given"
     folder.mkdir()
     ticks = "while :; do date +%N > /job/tick; sleep 0.01; done"
-    binds = (Bind(folder, "/work", writable=True),)
+    binds = (Bind(folder, "/job", writable=True),)
     running = asyncio.create_task(world.driver.run(job(("sh", "-c", ticks), binds=binds), lambda line: None))
     await eventually((folder / "tick").exists, "it runs")
     running.cancel()
@@ -117,7 +117,7 @@ async def test_a_command_that_is_not_there_says_so(world: World) -> None:
 
 async def test_a_folder_that_is_not_there_is_said_so(world: World) -> None:
     with pytest.raises(StartFailed, match="/nowhere"):
-        await _run(world, "true", binds=(Bind(Path("/nowhere"), "/work"),))
+        await _run(world, "true", binds=(Bind(Path("/nowhere"), "/job"),))
 
 
 async def test_when_the_launcher_dies_it_is_unavailable(world: World) -> None:

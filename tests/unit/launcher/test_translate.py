@@ -11,7 +11,7 @@ from faasioflex.runtime.verdicts import of_exit, of_signal
 SHOWN = (
     Shown(Path("/data/builds/x"), "/ffx/code"),
     Shown(Path("/opt/runtime"), "/ffx/runtime"),
-    Shown(Path("/data/work"), "/work", writable=True),
+    Shown(Path("/data/job"), "/job", writable=True),
     Shown(Path("/data/inner"), "/job/inner"),
 )
 

@@ -10,7 +10,7 @@ VIEW = View(
     env={"SECRET": "s3cret"},
     cwd="/ffx/code",
     etc=Path("/state/etc"),
-    shown=(Shown(Path("/data/a"), "/ffx/code"), Shown(Path("/data/w"), "/work", writable=True)),
+    shown=(Shown(Path("/data/a"), "/ffx/code"), Shown(Path("/data/w"), "/job", writable=True)),
     tmp_bytes=1234567,
 )
 
@@ -30,7 +30,7 @@ def test_everything_is_unshared_unless_the_network_is_wanted() -> None:
 def test_only_what_is_asked_for_is_writable() -> None:
     made = _made()
     writable = [made[at + 1 : at + 3] for at, option in enumerate(made) if option in ("--bind", "--dev-bind")]
-    assert writable == [["/data/w", "/work"]]
+    assert writable == [["/data/w", "/job"]]
 
 
 def test_no_limit_of_tmp_is_no_limit_of_ours() -> None:
