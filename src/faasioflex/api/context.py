@@ -11,7 +11,8 @@ from fastapi import Depends, Query, Request
 from fastapi import Path as PathParameter
 
 from faasioflex.api.invoker import InvokerClient
-from faasioflex.api.load import LoadWindow
+from faasioflex.api.load import Load
+from faasioflex.api.measures import Measures
 from faasioflex.api.resource.answer import etag
 from faasioflex.api.uploads import Uploads
 from faasioflex.bus import buckets
@@ -38,7 +39,8 @@ class Services:
         self.invocations: Bucket[Invocation] = bus.bucket(buckets.INVOCATIONS.name, Invocation)
         self.uploads = Uploads()
         self.invoker = InvokerClient(invoker_socket)
-        self.load = LoadWindow(bus, now)
+        self.load = Load(bus, now)
+        self.measures = Measures(bus, now, self._uid_of)
         self.closing = asyncio.Event()
         self._started = False
 
@@ -47,11 +49,13 @@ class Services:
             self._started = True
             await self.registry.start()
             await self.load.start()
+            await self.measures.start()
 
     async def stop(self) -> None:
         self.closing.set()
         if self._started:
             self._started = False
+            await self.measures.stop()
             await self.load.stop()
             await self.registry.stop()
             await self.invoker.close()
@@ -59,6 +63,10 @@ class Services:
     def actor(self, request: Request) -> str:
         """Who asks: everybody on loopback is the admin until there are identities."""
         return ADMIN_NAMESPACE
+
+    def _uid_of(self, function: FunctionName) -> str | None:
+        entry = self.registry.functions.entries.get(function.key)
+        return entry.value.uid if entry is not None else None
 
 
 def services_of(request: Request) -> Services:

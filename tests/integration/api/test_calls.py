@@ -17,8 +17,16 @@ from faasioflex.api import invoker
 from faasioflex.bus.buckets import INVOCATIONS
 from faasioflex.bus.codec import encode
 from faasioflex.bus.memory import MemoryBus
+from faasioflex.model.durations import bucket_of
 from faasioflex.model.invocation import Invocation
-from faasioflex.model.messages import LoadReport, RevisionLoad
+from faasioflex.model.messages import (
+    CallsReport,
+    LoadReport,
+    RevisionCalls,
+    RevisionLoad,
+    RevisionUsage,
+    UsageReport,
+)
 from faasioflex.model.names import FunctionName
 from support.api_client import api, code_of, function
 from support.deadline import eventually
@@ -165,22 +173,64 @@ async def test_invocations_are_read_waited_for_and_cancelled(client: httpx.Async
     assert (await client.get("/invocations/inv-1")).json()["status"] == "cancelled"
 
 
-async def test_metrics_come_from_load_reports(client: httpx.AsyncClient, bus: MemoryBus) -> None:
+async def test_metrics_are_what_the_parts_tell(client: httpx.AsyncClient, bus: MemoryBus) -> None:
     async with obliging_manager(bus):
         await client.post("/functions/register?wait_s=10", json=function())
-    for source, member in (("gateway", "gateway.local"), ("invoker", "invoker.local")):
+    for source in ("gateway", "invoker"):
         loads = (RevisionLoad("admin", "hello", 1, in_progress=2, issued=30, waiting=1),)
-        report = LoadReport(source, member, time.time(), loads)  # type: ignore[arg-type]
-        await bus.publish("ffx.load", encode(report))
+        await bus.publish("ffx.load", encode(LoadReport(source, f"{source}.local", time.time(), loads)))  # type: ignore[arg-type]
+        calls = (
+            RevisionCalls("admin", "hello", 1, 30, 3, {bucket_of(50): 30}, 1500.0, 1 if source == "invoker" else 0),
+        )
+        await bus.publish("ffx.measure.calls", encode(CallsReport(source, f"{source}.local", time.time(), calls)))  # type: ignore[arg-type]
+    usages = (RevisionUsage("admin", "hello", 1, 1, 5_000_000, 1.25),)
+    await bus.publish("ffx.measure.usage", encode(UsageReport("manager.local", time.time(), 5.0, usages)))
     await bus.publish("ffx.load", b"nonsense")
-    load = client._transport.app.state.services.load  # type: ignore[attr-defined]
-    await eventually(lambda: load.now().get(FunctionName("admin", "hello")) == (4, 2), "the reports are taken")
+    services = client._transport.app.state.services  # type: ignore[attr-defined]
+    hello = FunctionName("admin", "hello")
+    await eventually(lambda: services.load.now().get(hello) == (4, 2), "the loads are taken")
+    await eventually(lambda: services.measures.memory_bytes(hello), "and what came after the calls")
     found = (await client.get("/functions/admin/hello/metrics?window_s=60")).json()
-    assert (found["calls_per_s"], found["waiting"], found["instances"], found["cpu"]) == (1.0, 2, 1, None), found
-    text = (await client.get("/metrics")).text
-    assert 'ffx_calls_total{namespace="admin",function="hello"} 60' in text
-    assert 'ffx_functions{state="ready"} 1' in text
-    assert 'ffx_instances_ready{namespace="admin",function="hello"} 1' in text
+    assert found.pop("calls_per_s") > 1
+    assert 50 <= found["latency_ms"].pop("p50") < found["latency_ms"].pop("p95") < found["latency_ms"].pop("p99") < 55
+    assert found == {
+        "window_s": 60,
+        "error_rate": 0.1,
+        "latency_ms": {},
+        "in_progress": 4,
+        "waiting": 2,
+        "instances": 1,
+        "cpu": 0.25,
+        "memory_bytes": 5_000_000,
+        "cold_starts": 1,
+    }
+    lines = (await client.get("/metrics")).text.splitlines()
+    of_hello = '{namespace="admin",function="hello"}'
+    for line in (
+        f"ffx_calls_total{of_hello} 60",
+        f"ffx_call_errors_total{of_hello} 6",
+        'ffx_call_duration_seconds_bucket{namespace="admin",function="hello",le="0.05"} 0',
+        'ffx_call_duration_seconds_bucket{namespace="admin",function="hello",le="0.1"} 60',
+        'ffx_call_duration_seconds_bucket{namespace="admin",function="hello",le="+Inf"} 60',
+        f"ffx_call_duration_seconds_sum{of_hello} 3",
+        f"ffx_call_duration_seconds_count{of_hello} 60",
+        f"ffx_cold_starts_total{of_hello} 1",
+        f"ffx_cpu_seconds_total{of_hello} 1.25",
+        f"ffx_memory_bytes{of_hello} 5000000",
+        f"ffx_calls_in_progress{of_hello} 4",
+        f"ffx_calls_waiting{of_hello} 2",
+        f"ffx_instances_ready{of_hello} 1",
+        'ffx_functions{state="ready"} 1',
+        "# TYPE ffx_call_duration_seconds histogram",
+    ):
+        assert line in lines
+
+
+async def test_a_function_without_calls_or_instances_has_no_series(client: httpx.AsyncClient, bus: MemoryBus) -> None:
+    await client.post("/functions/register", json=function())
+    found = (await client.get("/functions/admin/hello/metrics")).json()
+    assert (found["calls_per_s"], found["error_rate"], found["latency_ms"]["p50"]) == (0, 0, None)
+    assert 'function="hello"' not in (await client.get("/metrics")).text
 
 
 async def test_readiness_tells_which_part_is_missing(bus: MemoryBus) -> None:

@@ -139,24 +139,26 @@ class InvocationOut(Shape):
 
 
 class LatencyOut(Shape):
+    """Milliseconds to the end of the answer, within 1 ms below 10 and 14 % above; null without calls."""
+
     p50: float | None
     p95: float | None
     p99: float | None
 
 
 class MetricsOut(Shape):
-    """null: not measured yet."""
+    """Calls count when they have been answered, each once; figures are at most some seconds behind."""
 
-    window_s: float
+    window_s: float = Field(description="That the figures are of: what was asked for, at least 10 and at most 3600")
     calls_per_s: float
-    error_rate: float | None
+    error_rate: float = Field(description="Share of answers of 500 and above, 0 where there were no calls")
     latency_ms: LatencyOut
     in_progress: int
     waiting: int
     instances: int
-    cpu: float | None
-    memory_bytes: int | None
-    cold_starts: int | None
+    cpu: float | None = Field(description="Cores that its instances use; null while nobody tells")
+    memory_bytes: int | None = Field(description="Of its instances together; null while nobody tells")
+    cold_starts: int = Field(description="Starts of instances that calls waited for")
 
 
 class LogLineOut(Shape):

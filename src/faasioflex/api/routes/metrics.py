@@ -8,9 +8,10 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from faasioflex.api.context import Context, Function
-from faasioflex.api.load import KEPT_S
+from faasioflex.api.exposition import CONTENT_TYPE, exposition
+from faasioflex.api.figures import KEPT_S
 from faasioflex.api.problems import problems
-from faasioflex.api.prometheus import CONTENT_TYPE, exposition
+from faasioflex.api.prometheus import families
 from faasioflex.api.resource.shapes import MetricsOut
 from faasioflex.manager.functions import read
 
@@ -21,21 +22,22 @@ router = APIRouter(tags=["observing"])
 async def get_metrics(
     context: Context, function: Function, window_s: Annotated[float, Query(ge=1, le=KEPT_S, allow_inf_nan=False)] = 60
 ) -> Response:
-    """Calls as gateway and invoker report them; null is what is not measured yet."""
+    """What gateway, invoker and manager tell of it. After a restart of the API the window begins anew."""
     seen = await read.get(context.registry, function)
+    over = context.measures.over(function, window_s)
     running, waiting = context.load.now().get(function, (0, 0))
     return JSONResponse(
         {
-            "window_s": window_s,
-            "calls_per_s": context.load.calls_per_s(function, window_s),
-            "error_rate": None,
-            "latency_ms": {"p50": None, "p95": None, "p99": None},
+            "window_s": over.window_s,
+            "calls_per_s": over.calls_per_s,
+            "error_rate": over.error_rate,
+            "latency_ms": {"p50": over.p50_ms, "p95": over.p95_ms, "p99": over.p99_ms},
             "in_progress": running,
             "waiting": waiting,
             "instances": sum(one.ready_instances for one in seen.status.revisions.values()) if seen.status else 0,
-            "cpu": None,
-            "memory_bytes": None,
-            "cold_starts": None,
+            "cpu": over.cpu,
+            "memory_bytes": context.measures.memory_bytes(function),
+            "cold_starts": over.cold_starts,
         }
     )
 
@@ -50,4 +52,5 @@ async def get_metrics(
 )
 async def get_prometheus(context: Context) -> Response:
     """For Prometheus."""
-    return Response(exposition(context.registry, context.load), headers={"content-type": CONTENT_TYPE})
+    text = exposition(families(context.registry, context.load, context.measures))
+    return Response(text, headers={"content-type": CONTENT_TYPE})
