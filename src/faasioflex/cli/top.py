@@ -15,7 +15,21 @@ from faasioflex.model.errors import NotFound
 if TYPE_CHECKING:
     from faasioflex.client import Client, Metrics
 
-COLUMNS = ("name", "calls/s", "errors", "p50 ms", "p95 ms", "in progress", "instances", "cpu", "memory")
+COLUMNS = (
+    "name",
+    "calls/s",
+    "errors",
+    "p50 ms",
+    "p95 ms",
+    "p99 ms",
+    "in progress",
+    "waiting",
+    "instances",
+    "cold starts",
+    "cpu",
+    "memory",
+)
+WINDOW_S = 10.0
 REFRESH_S = 2.0
 CLEAR = "\x1b[H\x1b[2J"
 
@@ -28,6 +42,8 @@ def top(
     output: OutputOption = Output.table,
 ) -> None:
     """Watch the load of functions.
+
+    Figures are of the last ten seconds, the most called function first.
 
     \b
     Examples:
@@ -51,10 +67,10 @@ def _measured(client: Client, namespace: str | None) -> list[tuple[str, Metrics]
     found = []
     for function in client.list(namespace=namespace):
         try:
-            found.append((str(function.function), client.metrics(function.function, window_s=10.0)))
+            found.append((str(function.function), client.metrics(function.function, window_s=WINDOW_S)))
         except NotFound:
             continue  # deleted meanwhile
-    return found
+    return sorted(found, key=lambda one: (-(one[1].calls_per_s or 0.0), one[0]))
 
 
 def _line(name: str, metrics: Metrics) -> tuple[Any, ...]:
@@ -65,12 +81,18 @@ def _line(name: str, metrics: Metrics) -> tuple[Any, ...]:
         "-" if metrics.error_rate is None else f"{metrics.error_rate:.1%}",
         _number(latency.p50 if latency else None),
         _number(latency.p95 if latency else None),
+        _number(latency.p99 if latency else None),
         _number(metrics.in_progress),
+        _number(metrics.waiting),
         metrics.instances,
+        _number(metrics.cold_starts),
         _number(metrics.cpu),
         "-" if metrics.memory_bytes is None else size_text(metrics.memory_bytes),
     )
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3g}"
+    """Three digits, or all before the point."""
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"

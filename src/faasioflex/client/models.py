@@ -117,6 +117,7 @@ class Metrics:
     error_rate: float | None = None
     latency_ms: Latency | None = None
     in_progress: float | None = None
+    waiting: float | None = None
     instances: int | None = None
     cpu: float | None = None
     memory_bytes: float | None = None
