@@ -15,7 +15,8 @@ class Gate:
         self.concurrency = concurrency
         self.active = 0
         self.stuck = 0
-        self.retiring = False
+        self.doomed = False  # a call does not end: leave as soon as only such calls are left
+        self.retiring = False  # take no new calls
         self.on_enter: Callable[[], None] | None = None
         self._retired = retired
 
@@ -30,12 +31,20 @@ class Gate:
 
     def leave(self) -> None:
         self.active -= 1
-        if self.retiring:
+        if self.doomed:
             self.leave_if_alone()
 
-    def retire(self) -> None:
-        """One more call does not end: take no new ones, and be replaced when only such calls are left."""
+    def give_up(self) -> None:
+        """One more call does not end: be replaced at the first moment in which only such calls are left.
+
+        Until then the other places serve: nobody starts a replacement before this instance has ended.
+        """
         self.stuck += 1
+        self.doomed = True
+        self.leave_if_alone()
+
+    def retire(self) -> None:
+        """That moment did not come by itself: take no new calls."""
         self.retiring = True
         self.leave_if_alone()
 
@@ -45,6 +54,7 @@ class Gate:
 
     def leave_if_alone(self) -> None:
         if self.active <= self.stuck:
+            self.retiring = True
             self._retired()
 
 

@@ -96,9 +96,10 @@ class Server:
             "calls have ended\n"
         )
         exchange.stuck = True
-        if not self.gate.retiring:
-            self.loop.call_later(self.settings.timeout_s + STUCK_GRACE_S, leave, RETIRED)
-        self.gate.retire()
+        if not self.gate.doomed:
+            self.loop.call_later(self.settings.timeout_s, self.gate.retire)
+            self.loop.call_later(2 * self.settings.timeout_s + STUCK_GRACE_S, leave, RETIRED)
+        self.gate.give_up()
 
     def _retired(self) -> None:
         self.loop.create_task(self._leave_retired())

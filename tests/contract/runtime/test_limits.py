@@ -15,20 +15,20 @@ RETIRED = 75
 async def test_above_the_concurrency_a_call_is_refused_before_its_body(subject, start):
     instance = await start(subject, concurrency=2, timeout_s=20)
     async with instance.client() as client:
-        calls = [asyncio.create_task(client.get("/sleep")) for _ in range(2)]
-        reader, writer = await instance.connect()
 
-        async def refused() -> bytes:
-            writer.write(b"POST /count HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n")
-            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
-            length = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
-            await reader.readexactly(length)
-            writer.write(b"x" * 1000)
-            return head
+        async def occupy() -> None:
+            while (await client.get("/sleep")).status_code == 429:  # the question below may have come first
+                await asyncio.sleep(0.05)
 
+        calls = [asyncio.create_task(occupy()) for _ in range(2)]
         async with asyncio.timeout(10):
-            while not (head := await refused()).startswith(b"HTTP/1.1 429 "):
+            while (await client.get("/hello")).status_code != 429:
                 await asyncio.sleep(0.01)
+        reader, writer = await instance.connect()
+        writer.write(b"POST /count HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n")
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+        await reader.readexactly(_length(head))
+        assert head.startswith(b"HTTP/1.1 429 ")
         assert b"x-ffx-overflow: 1\r\n" in head
         assert b"retry-after: 1\r\n" in head
         assert b"application/problem+json" in head
@@ -36,15 +36,19 @@ async def test_above_the_concurrency_a_call_is_refused_before_its_body(subject, 
             call.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
 
+        writer.write(b"x" * 1000)
         async with asyncio.timeout(10):  # the connection that was refused goes on, and the places are free again
             while True:
                 writer.write(b"GET /hello HTTP/1.1\r\nhost: x\r\n\r\n")
                 head = await reader.readuntil(b"\r\n\r\n")
-                length = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
-                if await reader.readexactly(length) == b"hello":
+                if await reader.readexactly(_length(head)) == b"hello":
                     break
                 await asyncio.sleep(0.01)
         writer.close()
+
+
+def _length(head: bytes) -> int:
+    return int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
 
 
 async def test_past_the_deadline_a_call_is_a_problem_and_its_work_ends(subject, start):
@@ -103,10 +107,30 @@ async def test_a_call_that_cannot_be_ended_makes_the_instance_retire_after_the_o
         assert (await client.get("/stuck", headers={"x-ffx-timeout-s": "0.2"})).status_code == 504
         other = asyncio.create_task(client.get("/sleep"))
         await eventually(lambda: any("did not end" in one.message for one in instance.log), "it gave up")
-        refused = await client.get("/hello")
-        assert (refused.status_code, refused.headers["x-ffx-overflow"]) == (429, "1")
+        served = await client.get("/hello")  # nobody starts a replacement before this one has ended
+        assert (served.status_code, served.text) == (200, "hello")
         assert instance.process.returncode is None
         assert (await other).status_code == 504
+    assert await instance.ended() == RETIRED
+
+
+@pytest.mark.needs("stuck")
+async def test_an_instance_with_a_call_that_cannot_be_ended_refuses_new_ones_where_it_is_never_alone(subject, start):
+    instance = await start(subject, timeout_s=1, concurrency=4)
+    async with instance.client() as client:
+        assert (await client.get("/stuck", headers={"x-ffx-timeout-s": "0.2"})).status_code == 504
+
+        async def call_until_refused(timeout_s):
+            while (answer := await client.get("/sleep", headers={"x-ffx-timeout-s": timeout_s})).status_code == 504:
+                pass
+            return answer
+
+        calls = [asyncio.create_task(call_until_refused(timeout_s)) for timeout_s in ("0.31", "0.43", "0.59")]
+        async with asyncio.timeout(20):
+            done, _ = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+            refused = done.pop().result()
+            await asyncio.gather(*calls, return_exceptions=True)
+        assert (refused.status_code, refused.headers["x-ffx-overflow"]) == (429, "1")
     assert await instance.ended() == RETIRED
 
 
