@@ -44,7 +44,7 @@ class Autoscaler:
         self._routes: Mirror[FunctionRoute] = Mirror(bus.bucket(ROUTES.name, FunctionRoute))
         self._scale: Mirror[DesiredScale] = Mirror(bus.bucket(SCALE.name, DesiredScale))
         self._scale_bucket = bus.bucket(SCALE.name, DesiredScale)
-        self._watched: dict[tuple[str, int], Watched] = {}
+        self._watched: dict[str, dict[int, Watched]] = {}  # of functions that are awake, by revision
         self._awake: set[str] = set()  # functions with endpoints or with desired instances
         self._named: dict[str, set[tuple[str, int]]] = {}
         self._heard_at: dict[str, float] = {}
@@ -82,9 +82,7 @@ class Autoscaler:
         for key in keys:
             entry = self._routes.entries.get(key)
             if entry is None:
-                self._awake.discard(key)
-                for known in [one for one in self._watched if one[0] == key]:
-                    del self._watched[known]
+                self._rest(key)
             elif any(route.live for route in entry.value.revisions.values()):
                 self._awake.add(key)
 
@@ -104,15 +102,17 @@ class Autoscaler:
         self._heard_at[report.member] = now
         named: set[tuple[str, int]] = set()
         for load in report.loads:
-            key = (FunctionName(load.namespace, load.name).key, load.revision)
-            named.add(key)
-            watched = self._watched.setdefault(key, Watched(now))
+            key = FunctionName(load.namespace, load.name).key
+            if key not in self._functions.entries:
+                continue  # deleted since, or not known yet: the next report names it again
+            named.add((key, load.revision))
+            watched = self._watched.setdefault(key, {}).setdefault(load.revision, Watched(now))
             if watched.report(report.member, load, now):
                 self._now.set()
-            self._awake.add(key[0])
-        for key in self._named.get(report.member, set()) - named:
-            if key in self._watched:
-                self._watched[key].silent(report.member)
+            self._awake.add(key)
+        for function, number in self._named.get(report.member, set()) - named:
+            if (one := self._watched.get(function, {}).get(number)) is not None:
+                one.silent(report.member)
         self._named[report.member] = named
 
     async def _run(self) -> None:
@@ -129,12 +129,14 @@ class Autoscaler:
                     await self._decide(key)
                 except FfxError as error:
                     log.info("decision postponed", function=key, reason=error.message)
+                except Exception:
+                    log.exception("decision failed", function=key)
 
     async def _decide(self, key: str) -> None:
         record, route = self._functions.entries.get(key), self._routes.entries.get(key)
         if record is None or route is None or route.value.function_uid != record.value.uid:
             if record is None:
-                self._awake.discard(key)
+                self._rest(key)
             return
         now = self._clock()
         blind = any(now - self._heard_at.get(member, 0.0) > BLIND_AFTER_S for member in self._members)
@@ -144,11 +146,14 @@ class Autoscaler:
         known = before.value if before and before.value.function_uid == record.value.uid else None
         wanted: dict[int, int] = {}
         reasons: list[str] = []
+        mine = self._watched.setdefault(key, {})
+        for number in set(mine) - set(route.value.revisions):
+            del mine[number]
         for number, revision in route.value.revisions.items():
             if not revision.live and not route.value.traffic.get(number):
-                self._watched.pop((key, number), None)
+                mine.pop(number, None)
                 continue
-            watched = self._watched.setdefault((key, number), Watched(now))
+            watched = mine.setdefault(number, Watched(now))
             watched.sample(now)
             if fresh and request is not None:
                 wanted[number] = request.instances
@@ -165,4 +170,9 @@ class Autoscaler:
             if fresh and request is not None:
                 self._requests_done[key] = now
         if not any(wanted.values()) and not any(one.live for one in route.value.revisions.values()):
-            self._awake.discard(key)
+            self._rest(key)
+
+    def _rest(self, key: str) -> None:
+        """Nothing runs and nobody calls: it costs nothing until somebody does."""
+        self._awake.discard(key)
+        self._watched.pop(key, None)

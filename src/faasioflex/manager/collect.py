@@ -71,3 +71,5 @@ class Collector:
                 await self.collect()
             except Unavailable as error:
                 log.info("collection postponed", reason=error.message)
+            except Exception:
+                log.exception("collection failed")  # the next one tries again

@@ -6,6 +6,7 @@ Each ends by changing the function's state and asking for another look; none dec
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import time
 from collections.abc import Callable, Coroutine
@@ -21,15 +22,17 @@ from faasioflex.manager.journal import Journal
 from faasioflex.manager.members import Members
 from faasioflex.manager.plan import START_ATTEMPTS
 from faasioflex.manager.state import FunctionState, RevisionState, TrackedInstance
-from faasioflex.model.errors import BuildFailed, FfxError, StartFailed, Unavailable
+from faasioflex.model.errors import BuildFailed, FfxError, FunctionNotFound, StartFailed, Unavailable
 from faasioflex.model.function import RevisionRecord
-from faasioflex.model.instance import InstanceEnded, InstanceSpec
+from faasioflex.model.instance import Instance, InstanceEnded, InstanceSpec
 from faasioflex.model.messages import WakeReply
 from faasioflex.runtime.port import RuntimeDriver
 
 log = structlog.get_logger(__name__)
 START_TIMEOUT_S = 60.0
 AWAY_RETRY_S = 0.25  # the launcher is being restarted
+BROKEN_RETRY_S = 5.0  # something that should not fail did: a full disk, an error of ours
+RETIRED_S = 1.0  # who asks to be replaced sooner than that after being ready would be started again without end
 STABLE_S = 10.0  # an instance that lived that long did not crash at its start
 KILLED_COUNTS = 2  # ends by SIGKILL count as at most that many crashes in a row: a short pause, no longer one
 LONGEST_HOLD_S = 2.0  # calls wait for a next start that soon; they fail where it comes later
@@ -63,6 +66,7 @@ class Lifecycle:
         self._platform_url = platform_url
         self._clock = clock
         self._reconciler: Touch | None = None
+        self.tracked: dict[str, FunctionState] = {}  # whose each instance is; nothing has to search all functions
         self._tasks: set[asyncio.Task[None]] = set()
 
     def attach(self, reconciler: Touch) -> None:
@@ -79,9 +83,8 @@ class Lifecycle:
 
     def build(self, state: FunctionState, revision: RevisionState, record: RevisionRecord) -> None:
         """Take the finished build where there is one (an earlier manager's, another revision's), else build."""
-        built = self._builder.find(record)
-        if built is not None:
-            revision.build, revision.built = "done", built
+        if self._builder.find(record) is not None:
+            revision.build = "done"
             self._touch(state.name.key)
             return
         revision.build = "running"
@@ -91,18 +94,24 @@ class Lifecycle:
         key = state.name.key
         began = time.monotonic()
         try:
-            built = await self._builder.build(record, self._journal.build_writer(record))
+            await self._builder.build(record, self._journal.build_writer(record))
         except BuildFailed as error:
             await self._journal.flush()
             revision.build, revision.failed, revision.message = "failed", True, error.message
-            self._fail_waiters(state, record.number, error)
+            self.fail_waiters(state, record.number, error)
         except FfxError as error:
             log.warning("build postponed", function=key, revision=record.number, reason=error.message)
             revision.build, revision.message = "none", error.message
             self._later(key, 1.0)
             return
+        except Exception as error:  # of this machine (a full disk) or of ours, not of the code that is built
+            log.exception("build broke off", function=key, revision=record.number)
+            revision.build, revision.message = "none", f"the build broke off and is repeated: {error}; see `ffx doctor`"
+            self._later(key, BROKEN_RETRY_S)
+            self._touch(key)  # so that the status says why
+            return
         else:
-            revision.build, revision.built, revision.message = "done", built, None
+            revision.build, revision.message = "done", None
             revision.build_s = round(time.monotonic() - began, 3)
         self._touch(key)
 
@@ -111,16 +120,47 @@ class Lifecycle:
     def begin(self, state: FunctionState, revision: RevisionState, record: RevisionRecord) -> TrackedInstance:
         """Start one instance; it is counted from now on."""
         one = TrackedInstance(f"i-{secrets.token_hex(8)}", revision.number, self._clock())
-        state.instances[one.id] = one
+        self._track(state, one)
         self._spawn(self._start(state, revision, record, one))
+        return one
+
+    def adopt(self, state: FunctionState, instance: Instance, *, ready: bool) -> None:
+        """Take over what an earlier manager started. What was told to stop goes on finishing its calls."""
+        one = TrackedInstance(instance.id, instance.revision, instance.started_at, instance)
+        one.announced = instance.state == "ready"
+        self._track(state, one)
+        revision = state.revisions.get(one.revision)
+        if instance.state == "stopping":
+            self.drain(state, one)
+            return
+        if revision is not None and instance.wake:
+            revision.woken_at = instance.started_at
+        if ready:
+            one.ready_at = instance.started_at
+            self.ready(state, one.id)
+        else:
+            one.waiting = self._spawn(self._watch_start(state, one))
+
+    def _track(self, state: FunctionState, one: TrackedInstance) -> None:
+        state.instances[one.id] = one
+        self.tracked[one.id] = state
+
+    def _untrack(self, state: FunctionState, instance: str) -> TrackedInstance | None:
+        """Also ends what waits for it (unless that is who asks)."""
+        one = state.instances.pop(instance, None)
+        if one is None:
+            return None
+        self.tracked.pop(instance, None)
+        if one.waiting is not None and one.waiting is not asyncio.current_task():
+            one.waiting.cancel()
         return one
 
     async def _start(
         self, state: FunctionState, revision: RevisionState, record: RevisionRecord, one: TrackedInstance
     ) -> None:
-        built = revision.built
+        built = self._builder.find(record)  # again: the folder may be gone since (collected, or cleaned by hand)
         if built is None:
-            state.instances.pop(one.id, None)
+            self._untrack(state, one.id)
             revision.build = "none"
             self._touch(state.name.key)
             return
@@ -141,7 +181,7 @@ class Lifecycle:
         try:
             one.instance = await self._driver.start(spec)
         except Unavailable as error:
-            state.instances.pop(one.id, None)
+            self._untrack(state, one.id)
             log.info("start postponed", function=state.name.key, reason=error.message)
             self._later(state.name.key, AWAY_RETRY_S)
             return
@@ -153,10 +193,14 @@ class Lifecycle:
                 ),
             )
             return
+        except Exception:
+            self._untrack(state, one.id)
+            self._later(state.name.key, BROKEN_RETRY_S)
+            raise
         if one.ready_at is not None:  # the driver's event was faster than its answer
             self.ready(state, one.id)
-        else:
-            self._spawn(self._watch_start(state, one))
+        elif state.instances.get(one.id) is one and not one.leaving:
+            one.waiting = self._spawn(self._watch_start(state, one))
 
     async def _watch_start(self, state: FunctionState, one: TrackedInstance) -> None:
         await asyncio.sleep(START_TIMEOUT_S)
@@ -181,22 +225,30 @@ class Lifecycle:
         if revision is not None:
             revision.first_ready_at = revision.first_ready_at or now
             revision.message = None
+        if one.leaving:
+            return  # too late: whoever waits gets the next one
+        if one.waiting is not None:
+            one.waiting.cancel()
+            one.waiting = None
         for waiter in state.waiters.pop(one.revision, set()):
             if not waiter.done():
                 waiter.set_result(
                     WakeReply(instance=one.id, address=one.instance.address, took_s=round(now - one.started_at, 4))
                 )
-        self._journal.note(state, one, f"ready after {(now - one.started_at) * 1000:.0f} ms")
-        self._spawn(publish_event(self._bus, "instance", "started", state.name, _facts(one)))
+        if not one.announced:
+            one.announced = True
+            self._journal.note(state, one, f"ready after {(now - one.started_at) * 1000:.0f} ms")
+            self._spawn(publish_event(self._bus, "instance", "started", state.name, _facts(one)))
         self._touch(state.name.key)
 
     def ended(self, state: FunctionState, event: InstanceEnded) -> None:
         """An instance is gone, whoever wanted it."""
-        one = state.instances.pop(event.id, None)
+        one = self._untrack(state, event.id)
         if one is None:
             return
         now = self._clock()
-        wanted_gone = one.leaving or event.reason in ("stopped", "retired")
+        retired = event.reason == "retired" and one.ready_at is not None and now - one.ready_at >= RETIRED_S
+        wanted_gone = one.leaving or event.reason == "stopped" or retired
         self._journal.note(state, one, event.detail)
         verb = "stopped" if wanted_gone else "crashed"
         self._spawn(
@@ -227,14 +279,15 @@ class Lifecycle:
             revision.message = f"it does not start: {words}"
             if revision.attempts >= START_ATTEMPTS:
                 revision.failed = True
-                self._fail_waiters(state, revision.number, StartFailed(revision.message))
+                self.fail_waiters(state, revision.number, StartFailed(revision.message))
         elif not event.was_ready or revision.attempts > 1:
             revision.message = f"it ended {revision.attempts} times in a row: {words}"
             hopeless = not event.was_ready and event.reason != "killed" and revision.attempts >= START_ATTEMPTS
             if hopeless or delay_s > LONGEST_HOLD_S:
-                self._fail_waiters(state, revision.number, StartFailed(revision.message))
+                self.fail_waiters(state, revision.number, StartFailed(revision.message))
 
-    def _fail_waiters(self, state: FunctionState, number: int, error: FfxError) -> None:
+    def fail_waiters(self, state: FunctionState, number: int, error: FfxError) -> None:
+        """Tell who waits for the revision that nothing comes."""
         for waiter in state.waiters.pop(number, set()):
             if not waiter.done():
                 waiter.set_result(WakeReply(code=error.code, message=error.message, status=error.status))
@@ -249,7 +302,9 @@ class Lifecycle:
         one.leaving = True
         if one.ready_at is None:
             one.draining = True  # it never was in the routes and never comes in
-        self._spawn(self._drain(state, one))
+        if one.waiting is not None:
+            one.waiting.cancel()
+        one.waiting = self._spawn(self._drain(state, one))
 
     async def _drain(self, state: FunctionState, one: TrackedInstance) -> None:
         grace_s = self._grace_s(state, one.revision)
@@ -273,6 +328,9 @@ class Lifecycle:
                 await self._driver.stop(instance, grace_s)
             except Unavailable:
                 await asyncio.sleep(AWAY_RETRY_S)
+            except FfxError as error:
+                log.error("an instance cannot be stopped", instance=instance, error=error.message)
+                await asyncio.sleep(BROKEN_RETRY_S)
             else:
                 return
 
@@ -286,11 +344,23 @@ class Lifecycle:
         """The function is no more (or another has its name): what still runs of it is ended at once."""
         for one in list(state.instances.values()):
             one.leaving = True
+            self._untrack(state, one.id)
             self._spawn(self._stop_for_good(one.id, 0.0))
-        state.instances.clear()
+        for number in list(state.waiters):
+            self.fail_waiters(state, number, FunctionNotFound(f"there is no function {state.name}; see `ffx list`"))
 
     def end_orphan(self, instance: str) -> None:
         self._spawn(self._stop_for_good(instance, 0.0))
+
+    def look_when_applied(self, state: FunctionState, longest_s: float) -> None:
+        """Ask for a look when the routes as they are now are in force everywhere, or when ``longest_s`` are over."""
+        if state.telling is None or state.telling.done():
+            state.telling = self._spawn(self._look_when_applied(state, longest_s))
+
+    async def _look_when_applied(self, state: FunctionState, longest_s: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._members.applied(state.route_revision), longest_s)
+        self._touch(state.name.key)
 
     def _touch(self, key: str) -> None:
         if self._reconciler is not None:
@@ -300,10 +370,12 @@ class Lifecycle:
         if self._reconciler is not None:
             self._reconciler.touch_later(key, delay_s)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(_logged(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: work.close())  # cancelled before it began, it would never be awaited
+        return task
 
 
 async def _logged(work: Coroutine[Any, Any, None]) -> None:

@@ -30,9 +30,12 @@ class Members:
         if self._unsubscribe:
             await self._unsubscribe()
 
+    def have_applied(self, revision: int) -> bool:
+        return all(applied >= revision for applied in self._applied.values())
+
     async def applied(self, revision: int) -> None:
         """Return once every member has applied ``revision`` or a newer one."""
-        while any(applied < revision for applied in self._applied.values()):
+        while not self.have_applied(revision):
             self._changed.clear()
             await self._changed.wait()
 

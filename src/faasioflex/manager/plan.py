@@ -136,7 +136,8 @@ def wanted_instances(view: FunctionView, revision: RevisionView, live: list[Inst
         if wanted is None:
             # Fresh in the traffic: as many as it replaces had, until the autoscaler has seen it.
             others = sum(1 for instance in live if instance.ready and instance.revision != revision.number)
-            wanted = max(1, others)
+            mine = sum(1 for instance in live if instance.revision == revision.number)
+            wanted = max(1, others, mine)  # also when those others are gone
         floor = max(floor, wanted, view.scaling.min_instances)
     return min(floor, max(1, view.scaling.max_instances))
 

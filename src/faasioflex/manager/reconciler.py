@@ -10,7 +10,7 @@ import structlog
 
 from faasioflex.bus.buckets import FUNCTIONS, REVISIONS, ROUTES, SCALE, STATUS
 from faasioflex.bus.mirror import Mirror
-from faasioflex.bus.port import Bus
+from faasioflex.bus.port import Bus, Entry
 from faasioflex.manager.lifecycle import Lifecycle
 from faasioflex.manager.members import Members
 from faasioflex.manager.plan import (
@@ -27,7 +27,7 @@ from faasioflex.manager.plan import (
 )
 from faasioflex.manager.report import function_route, function_status
 from faasioflex.manager.state import FunctionState, RevisionState
-from faasioflex.model.errors import Conflict, FfxError, Unavailable
+from faasioflex.model.errors import Conflict, FunctionNotFound, RevisionNotFound, Unavailable
 from faasioflex.model.function import FunctionRecord, RevisionRecord
 from faasioflex.model.names import FunctionName
 from faasioflex.model.route import FunctionRoute
@@ -65,13 +65,18 @@ class Reconciler:
         self._busy: set[str] = set()
         self._again: set[str] = set()
         self._workers: list[asyncio.Task[None]] = []
+        # what an earlier manager wrote, until the function's state is made of it
         self._known_status: dict[str, FunctionStatus] = {}
+        self._known_routes: dict[str, Entry[FunctionRoute]] = {}
+        self._written: set[str] = set()  # keys with a status or a route in the buckets
 
     async def start(self) -> None:
         """Read everything; the caller adopts running instances and then calls :meth:`run`."""
         for mirror in (self._functions, self._revisions, self._scale):
             await mirror.start()
         self._known_status = {entry.key: entry.value for entry in await self._status.list()}
+        self._known_routes = {entry.key: entry for entry in await self._routes.list()}
+        self._written = set(self._known_status) | set(self._known_routes)
         for key, entry in self._functions.entries.items():
             self._state(key, entry.value, entry.revision)
 
@@ -79,7 +84,7 @@ class Reconciler:
         self._functions.listen(self._touch_all)
         self._scale.listen(self._touch_all)
         self._workers = [asyncio.create_task(self._work()) for _ in range(WORKERS)]
-        self._touch_all(set(self._functions.entries) | set(self._known_status))
+        self._touch_all(set(self._functions.entries) | self._written)
 
     async def stop(self) -> None:
         for worker in self._workers:
@@ -152,6 +157,8 @@ class Reconciler:
             await self._forget(key)
             return
         state = self._state(key, entry.value, entry.revision)
+        if state.record.deleting:
+            self._fail_waiters(state, list(state.waiters), FunctionNotFound(f"{state.name} is being deleted"))
         steps = plan(self._view(key, state))
         for step in steps:
             if not isinstance(step, Drain):
@@ -169,9 +176,11 @@ class Reconciler:
             if state is not None:
                 self._lifecycle.abandon(state)
             state = FunctionState(FunctionName.from_key(key), record, revision)
-            status = self._known_status.get(key)
+            status, route = self._known_status.pop(key, None), self._known_routes.pop(key, None)
             if status is not None and status.function_uid == record.uid:
                 state.status = status
+            if route is not None and route.value.function_uid == record.uid:
+                state.route, state.route_revision = route.value, route.revision
             self.states[key] = state
         state.record, state.record_revision = record, revision
         for number in record.revisions:
@@ -179,7 +188,14 @@ class Reconciler:
                 state.revisions[number] = self._remembered(state, number)
         for number in set(state.revisions) - set(record.revisions):
             del state.revisions[number]
+            self._fail_waiters(state, [number], RevisionNotFound(f"{state.name} has no revision {number} any more"))
         return state
+
+    def _fail_waiters(
+        self, state: FunctionState, numbers: list[int], error: FunctionNotFound | RevisionNotFound
+    ) -> None:
+        for number in numbers:
+            self._lifecycle.fail_waiters(state, number, error)
 
     @staticmethod
     def _remembered(state: FunctionState, number: int) -> RevisionState:
@@ -254,24 +270,37 @@ class Reconciler:
                 records[number] = record
         status = function_status(state)
         route = function_route(state, status, records)
+        self._written.add(key)
         if route != state.route:
             state.route_revision = await self._routes.put(key, route)
             state.route = route
             written, state.route_written = state.route_written, asyncio.Event()
             written.set()
         if state.status is None or status.revisions != state.status.revisions:
-            if status.change in ("deployed", "scaled"):
-                try:
-                    await asyncio.wait_for(self._members.applied(state.route_revision), APPLIED_WAIT_S)
-                except TimeoutError:
-                    log.warning("routes are not in force yet", function=key, waited_s=APPLIED_WAIT_S)
+            if status.change in ("deployed", "scaled") and not self._in_force(key, state):
+                return  # the next look writes it; neither this function nor a worker waits for that
             await self._status.put(key, status)
             state.status = status
+        state.tell_by = None
+
+    def _in_force(self, key: str, state: FunctionState) -> bool:
+        """Whether everybody follows the routes by now, or had time enough; else a look is ordered for then."""
+        if self._members.have_applied(state.route_revision):
+            return True
+        now = asyncio.get_running_loop().time()
+        if state.tell_by is None:
+            state.tell_by = now + APPLIED_WAIT_S
+        if now >= state.tell_by:
+            log.warning("routes are not in force yet", function=key, waited_s=APPLIED_WAIT_S)
+            return True
+        self._lifecycle.look_when_applied(state, state.tell_by - now)
+        return False
 
     async def _remove(self, key: str, state: FunctionState) -> None:
         """Records of a deleted function; its own record last, so that a crash on the way repeats this."""
         await self._routes.delete(key)
         await self._status.delete(key)
+        self._written.discard(key)
         await self._bus.bucket(SCALE.name, DesiredScale).delete(key)
         for revision_key in state.record.revisions.values():
             await self._bus.bucket(REVISIONS.name, RevisionRecord).delete(revision_key)
@@ -284,13 +313,12 @@ class Reconciler:
             if state.timer:
                 state.timer.cancel()
             self._lifecycle.abandon(state)
-        if self._known_status.pop(key, None) is not None:
-            try:
-                await self._status.delete(key)
-                await self._routes.delete(key)
-            except FfxError:
-                self._known_status[key] = FunctionStatus("")
-                raise
+        if key in self._written:
+            await self._status.delete(key)
+            await self._routes.delete(key)
+            self._written.discard(key)
+        self._known_status.pop(key, None)
+        self._known_routes.pop(key, None)
 
 
 def wake_floor(record: FunctionRecord, revision: RevisionState, scale: DesiredScale | None, now: float) -> float | None:

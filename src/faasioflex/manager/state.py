@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from faasioflex.manager.plan import BuildState
 from faasioflex.model.function import FunctionRecord
-from faasioflex.model.instance import BuiltCode, Instance
+from faasioflex.model.instance import Instance
 from faasioflex.model.messages import WakeReply
 from faasioflex.model.names import FunctionName
 from faasioflex.model.route import FunctionRoute
@@ -20,7 +20,6 @@ class RevisionState:
 
     number: int
     build: BuildState = "none"
-    built: BuiltCode | None = None
     build_s: float | None = None
     first_ready_at: float | None = None
     failed: bool = False
@@ -44,6 +43,8 @@ class TrackedInstance:
     ready_at: float | None = None
     leaving: bool = False
     draining: bool = False
+    announced: bool = False  # that it is ready: in the log and as an event, once
+    waiting: asyncio.Task[None] | None = None  # for its first sign of life, or for its drain: over when it ends
 
 
 @dataclass
@@ -58,6 +59,8 @@ class FunctionState:
     route: FunctionRoute | None = None  # as last written
     route_revision: int = 0
     route_written: asyncio.Event = field(default_factory=asyncio.Event)  # set at each write, then a new one
+    tell_by: float | None = None  # loop time: the status that waits for its routes to be in force is written by then
+    telling: asyncio.Task[None] | None = None  # waits for that
     timer: asyncio.TimerHandle | None = None
 
     def live_of(self, revision: int) -> list[TrackedInstance]:

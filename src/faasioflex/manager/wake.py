@@ -11,7 +11,7 @@ from faasioflex.bus.port import Bus
 from faasioflex.manager.lifecycle import LONGEST_HOLD_S
 from faasioflex.manager.observer import Observer
 from faasioflex.manager.reconciler import Reconciler
-from faasioflex.manager.state import FunctionState
+from faasioflex.manager.state import FunctionState, RevisionState
 from faasioflex.model.errors import FfxError, FunctionNotFound, RevisionNotFound, StartFailed, Unavailable
 from faasioflex.model.messages import WAKE_SUBJECT, WakeReply, WakeRequest
 from faasioflex.model.names import FunctionName
@@ -30,6 +30,7 @@ class WakeDesk:
         self._observer = observer
         self._clock = clock
         self._unsubscribe: Callable[[], Awaitable[None]] | None = None
+        self._waiting: set[asyncio.Future[WakeReply]] = set()
 
     async def start(self) -> None:
         self._unsubscribe = await self._bus.subscribe(WAKE_SUBJECT, self._on_wake, queue="manager")
@@ -37,6 +38,10 @@ class WakeDesk:
     async def stop(self) -> None:
         if self._unsubscribe:
             await self._unsubscribe()
+        stopping = Unavailable("the function manager stops: ask the next one")
+        for waiter in self._waiting:
+            if not waiter.done():
+                waiter.set_result(WakeReply(code=stopping.code, message=stopping.message, status=stopping.status))
 
     async def _on_wake(self, _subject: str, data: bytes) -> bytes:
         request = decode(WakeRequest, data)
@@ -49,15 +54,14 @@ class WakeDesk:
     async def wake(self, request: WakeRequest) -> WakeReply:
         """Raises: FunctionNotFound, RevisionNotFound, StartFailed, Unavailable."""
         name = FunctionName(request.namespace, request.name)
-        state = self._reconciler.states.get(name.key)
-        if state is None or state.record.deleting:
-            raise FunctionNotFound(f"there is no function {name}; see `ffx list`")
-        revision = state.revisions.get(request.revision)
-        if revision is None:
-            raise RevisionNotFound(f"{name} has no revision {request.revision}; see `ffx revisions {name}`")
+        state, revision = self._find(name, request.revision)
         if state.ready_of(request.revision):
             # The caller could not reach what we believe is there: look before it is told again.
-            await self._observer.resync()
+            try:
+                await asyncio.wait_for(self._observer.seen_anew(), LONGEST_S)
+            except TimeoutError:
+                raise Unavailable(f"{name} cannot be started: {self._observer.away}") from None
+            state, revision = self._find(name, request.revision)  # both may have changed meanwhile
         revision.woken_at = self._clock()
         ready = state.ready_of(request.revision)
         if ready:
@@ -72,13 +76,24 @@ class WakeDesk:
             )
         return await self._wait(state, request.revision)
 
+    def _find(self, name: FunctionName, number: int) -> tuple[FunctionState, RevisionState]:
+        state = self._reconciler.states.get(name.key)
+        if state is None or state.record.deleting:
+            raise FunctionNotFound(f"there is no function {name}; see `ffx list`")
+        revision = state.revisions.get(number)
+        if revision is None:
+            raise RevisionNotFound(f"{name} has no revision {number}; see `ffx revisions {name}`")
+        return state, revision
+
     async def _wait(self, state: FunctionState, number: int) -> WakeReply:
         waiter: asyncio.Future[WakeReply] = asyncio.get_running_loop().create_future()
         state.waiters.setdefault(number, set()).add(waiter)
+        self._waiting.add(waiter)
         self._reconciler.touch(state.name.key)
         try:
             return await asyncio.wait_for(waiter, LONGEST_S)
         except TimeoutError:
             raise Unavailable(f"no instance of {state.name} became ready within {LONGEST_S:.0f} s") from None
         finally:
+            self._waiting.discard(waiter)
             state.waiters.get(number, set()).discard(waiter)

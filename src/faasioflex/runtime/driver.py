@@ -16,7 +16,7 @@ from faasioflex.runtime.launcher import wire
 from faasioflex.runtime.launcher.wire import Json
 from faasioflex.runtime.port import JobEnded, JobSpec
 
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 0.5
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 0.1
 
 
 @dataclass

@@ -144,3 +144,29 @@ async def test_a_deleted_function_is_forgotten(world: World) -> None:
     await world.functions.delete(KEY)
     await world.routes.delete(KEY)
     await world.until(lambda: not world.scaler._watched, in_progress=0)
+
+
+async def test_what_rests_is_not_remembered(world: World) -> None:
+    await world.start(1)
+    await world.until(lambda: world.wanted == 1)
+    await world.until(lambda: world.wanted == 5, in_progress=30, issued=5)
+    world.now += 200
+    await world.until(lambda: world.wanted == 0)
+    await world.live(0)
+    await world.until(lambda: not world.scaler._watched and not world.scaler._awake)
+
+
+async def test_a_late_report_of_a_deleted_function_is_not_remembered(world: World) -> None:
+    await world.start(1)
+    await world.until(lambda: world.wanted == 1)
+    await world.functions.delete(KEY)
+    await world.routes.delete(KEY)
+    await world.until(lambda: not world.scaler._watched, issued=1)
+
+
+async def test_a_revision_that_is_not_kept_is_forgotten(world: World) -> None:
+    await world.start(1)
+    await world.until(lambda: world.wanted == 1)
+    revision = RevisionRoute(Limits(concurrency=10), (Endpoint("i-2", "unix:/nowhere/2"),))
+    await world.routes.put(KEY, FunctionRoute("u1", "private", {2: 100}, {2: revision}))
+    await world.until(lambda: set(world.scaler._watched.get(KEY, {})) == {2})

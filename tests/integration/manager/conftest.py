@@ -17,8 +17,8 @@ from faasioflex.model.function import CodeSource, FunctionRecord, FunctionSpec, 
 from faasioflex.model.messages import APPLIED_SUBJECT, WAKE_SUBJECT, Applied, WakeReply, WakeRequest
 from faasioflex.model.route import FunctionRoute
 from faasioflex.model.status import DesiredScale, FunctionStatus
-from faasioflex.runtime.memory import MemoryDriver
 from support.memory_builder import MemoryBuilder
+from support.slow_driver import SlowDriver
 
 KEY = "acme.hello"
 SPEC = FunctionSpec("acme", "hello", "python", scaling=Scaling(idle_s=60.0))
@@ -29,7 +29,7 @@ class World:
 
     def __init__(self) -> None:
         self.bus = MemoryBus()
-        self.driver = MemoryDriver()
+        self.driver = SlowDriver()
         self.builder = MemoryBuilder()
         self.now = 1000.0
         self.acknowledge = True

@@ -90,3 +90,15 @@ def test_whatever_happens_what_serves_is_kept(history: list[tuple[Rollout, bool,
         assert set(record.rollouts) <= set(record.revisions)
         assert record.latest in record.revisions
         assert len(record.revisions) <= KEPT_REVISIONS + 2
+
+
+def test_a_failed_newest_revision_is_tried_again_where_that_is_asked_for_by_word() -> None:
+    record = begun()
+    failed = FunctionStatus(record.uid, {1: RevisionStatus("failed", "no disk")})
+    again = following(record, Wanted(SPEC, CODE, "all"), failed, "me", 2.0)
+    assert again is not None
+    assert again.revision is not None
+    assert (again.record.latest, again.record.rollouts) == (2, (1, 2))
+    assert following(record, Wanted(SPEC, CODE), failed, "me", 2.0) is None
+    serving = FunctionStatus(record.uid, {1: RevisionStatus("ready")})
+    assert following(record, Wanted(SPEC, CODE, "all"), serving, "me", 2.0) is None

@@ -112,6 +112,15 @@ def view(**changes: object) -> FunctionView:
             [],
         ),
         (
+            "and keeps them when those are gone",
+            view(
+                traffic={2: 100},
+                revisions=(revision(1), revision(2)),
+                instances=(instance("a", draining=True), instance("b", 2), instance("c", 2, ready=False)),
+            ),
+            [],
+        ),
+        (
             "a fresh revision gets as many as it replaces",
             view(
                 traffic={2: 100},

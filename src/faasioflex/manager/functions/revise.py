@@ -48,8 +48,14 @@ def first(wanted: Wanted, actor: str, now: float) -> Step:
 def following(
     record: FunctionRecord, wanted: Wanted, status: FunctionStatus | None, actor: str, now: float
 ) -> Step | None:
-    """What the change makes of ``record``; None where it changes nothing."""
-    if _makes_revision(record, wanted):
+    """What the change makes of ``record``; None where it changes nothing.
+
+    A newest revision that failed is tried again, as a new one, where «all» is asked for by word: what it failed of may
+    have been this machine.
+    """
+    newest = status.revisions.get(record.latest) if status is not None else None
+    again = wanted.rollout == "all" and newest is not None and newest.state == "failed"
+    if again or _makes_revision(record, wanted):
         changed = replace(record, spec=wanted.spec, source=wanted.source, updated_at=now, change="updated")
         return _with_revision(changed, wanted, status, actor, now)
     rollouts = record.rollouts
