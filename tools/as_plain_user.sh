@@ -4,7 +4,7 @@
 #     tools/as_plain_user.sh [-u USER] TARGET [VARIABLE=VALUE]…        e.g.  tools/as_plain_user.sh test PYTEST_ARGS=tests/security
 #
 # Makes the user where there is none, copies the tree (what git knows, with changes not yet committed) to that user's home and
-# runs make there. Its .venv and .tools are kept from one run to the next. Exit code: make's.
+# runs make there. Its .venv, .tools and .pytest_cache are kept from one run to the next. Exit code: make's.
 set -eu
 
 user=ffx-plain
@@ -25,7 +25,7 @@ home=$(getent passwd "$user" | cut -d: -f6)
 tree=$home/faasioflex
 
 mkdir -p "$tree"
-find "$tree" -mindepth 1 -maxdepth 1 ! -name .venv ! -name .tools -exec rm -rf {} +
+find "$tree" -mindepth 1 -maxdepth 1 ! -name .venv ! -name .tools ! -name .pytest_cache -exec rm -rf {} +
 (cd "$top" && git -c safe.directory="$top" ls-files -z --cached --others --exclude-standard \
     | tar --create --file=- --null --files-from=- --ignore-failed-read --warning=no-failed-read) \
     | tar --extract --file=- --directory="$tree"
