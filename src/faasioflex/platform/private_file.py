@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from pathlib import Path
 
 
@@ -22,4 +24,13 @@ def write_private(path: Path, text: str) -> None:
 def make_private(folder: Path) -> None:
     """The folder with its parents, 0700 whatever it was. Raises OSError."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+
+
+def make_own(folder: Path) -> None:
+    """As ``make_private``, in a folder where others may write: what somebody else put there is not touched. Raises OSError."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        raise PermissionError(errno.EPERM, "it is somebody else's", str(folder))
     folder.chmod(0o700)

@@ -14,7 +14,8 @@ import httpx
 import pytest
 
 from faasioflex.bus import nats
-from support.platform_process import STOPPED_WITHIN_S, Platform, processes_with, run_ffx, wait_for
+from faasioflex.platform.folder import DataFolder
+from support.platform_process import FFX, STOPPED_WITHIN_S, Platform, processes_with, run_ffx, wait_for
 
 MakePlatform = Callable[..., Platform]
 
@@ -199,11 +200,36 @@ def test_its_log_files_hold_json_lines(platform: Platform) -> None:
             assert line.startswith("{"), (name, line)
 
 
+def test_a_folder_with_an_odd_and_long_name(short_folder: Path) -> None:
+    """Spaces, quotes, and too long for a socket's address: sockets lie in a private folder elsewhere then."""
+    platform = Platform(short_folder / "a 'b' \"c\" {d}" / ("x" * 90))
+    platform.data.parent.mkdir()
+    sockets = DataFolder.at(platform.data).sockets
+    assert sockets.parent != platform.data
+    try:
+        platform.start()
+        assert platform.ready()
+        assert mode(sockets) == 0o700
+        assert platform.stop() == 0
+        assert not sockets.exists()
+    finally:
+        platform.end()
+    assert processes_with(platform.data) == {}
+
+
+@pytest.mark.skipif(not Path("/proc/net/if_inet6").exists(), reason="no IPv6 here")
+def test_the_other_loopback_address(new_platform: MakePlatform) -> None:
+    platform = new_platform("--host", "::1").start()
+    assert platform.url.startswith("http://[::1]:")
+    assert platform.ready()
+    assert platform.stop() == 0
+
+
 def test_it_never_imports_from_the_folder_it_is_started_in(short_folder: Path) -> None:
     trap = short_folder / "json.py"
     trap.write_text("raise SystemExit('imported from the working folder')\n")
     done = subprocess.run(
-        [run_ffx.__globals__["FFX"], "up", "--data", str(short_folder / "d"), "--port", "70000"],
+        [FFX, "up", "--data", str(short_folder / "d"), "--port", "70000"],
         cwd=short_folder,
         capture_output=True,
         text=True,

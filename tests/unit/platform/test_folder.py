@@ -8,7 +8,7 @@ import pytest
 
 from faasioflex.platform.folder import LONGEST_SOCKET_NAME, DataFolder
 from faasioflex.platform.lock import FolderInUse, FolderLock, holder
-from faasioflex.platform.private_file import make_private, write_private
+from faasioflex.platform.private_file import make_own, make_private, write_private
 
 
 def folder_at(path: Path) -> DataFolder:
@@ -69,3 +69,17 @@ def test_folders_are_0700_even_if_they_were_open(tmp_path: Path) -> None:
     path.mkdir(mode=0o755)
     make_private(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o700
+
+
+def test_what_somebody_else_put_in_our_place_is_not_taken(tmp_path: Path) -> None:
+    target = tmp_path / "precious"
+    target.mkdir(mode=0o755)
+    trap = tmp_path / "trap"
+    trap.symlink_to(target)
+    with pytest.raises(PermissionError):
+        make_own(trap)
+    assert stat.S_IMODE(target.stat().st_mode) == 0o755
+    own = tmp_path / "own"
+    make_own(own)
+    make_own(own)
+    assert stat.S_IMODE(own.stat().st_mode) == 0o700

@@ -52,7 +52,7 @@ class Child:
         self._ended: asyncio.Future[int] | None = None
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
-        self._pipe = os.pipe2(os.O_CLOEXEC)  # one for all its lives
+        self._pipe = os.pipe()  # one for all its lives
         os.set_blocking(self._pipe[0], False)
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ def find(folder: DataFolder) -> list[Leftover]:
     started, functions), and bubblewraps that have the folder among their arguments. A shell that merely exports FFX_DATA, or an
     editor that has a file of the folder open, is not ours.
     """
+    if not Path("/proc/self/stat").exists():
+        return []  # not Linux: nothing to look through
     spared = _ancestors()
     mark = f"FFX_DATA={folder.root}".encode()
     inside = f"{folder.root}/".encode()
@@ -75,6 +78,12 @@ def remove_sockets(folder: DataFolder) -> None:
             for path in place.iterdir():
                 if path.is_socket():
                     path.unlink(missing_ok=True)
+
+
+def remove_socket_folder(folder: DataFolder) -> None:
+    """Where the sockets have a folder elsewhere, because the data folder's name is too long: the last thing of a run."""
+    if folder.sockets != folder.run:
+        shutil.rmtree(folder.sockets, ignore_errors=True)
 
 
 def _kill(process: Leftover) -> None:

@@ -66,6 +66,7 @@ def main(arguments: list[str]) -> int:
         return _failed(error)
     finally:
         leftovers.remove_sockets(folder)
+        leftovers.remove_socket_folder(folder)
         lock.release()
     return 0
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from faasioflex.model.errors import Unavailable
 from faasioflex.platform.folder import DataFolder
-from faasioflex.platform.private_file import make_private
+from faasioflex.platform.private_file import make_own, make_private
 from faasioflex.platform.settings import Settings
 from faasioflex.platform.supervisor import nats, tls
 from faasioflex.platform.supervisor.announcement import Announcement, gateway_url
@@ -185,8 +185,8 @@ def prepare_folder(folder: DataFolder) -> None:
     try:
         for path in (folder.root, folder.run, folder.log, folder.nats, folder.envoy, folder.builds, folder.cache):
             make_private(path)
-        for path in (folder.sockets, folder.instance_sockets):
-            make_private(path)
+        make_own(folder.sockets)
+        make_private(folder.instance_sockets)
     except OSError as error:
         raise Unavailable(
             f"The data folder {folder.root} cannot be used: {error.strerror}: {error.filename}"
