@@ -153,7 +153,8 @@ class Dispatcher:
                 resets += 1
                 if not (call.idempotent and call.body.repeatable and resets <= self._bounds.resets):
                     raise InstanceEnded(
-                        f"The instance of {call.target.function} ended while it had the call: it may have been carried out"
+                        f"The instance of {call.target.function} ended while it had the call: it crashed, ran out of memory or "
+                        "was killed. The function's logs tell. The call may have been carried out"
                     ) from error
                 ticket.since = None
             except BadMessage as error:

@@ -103,7 +103,8 @@ class Invocations:
             answer = await self._dispatcher.open(call)
         except BEGUN_AND_FAILED as error:
             call.status = error.status
-            return Ended(replace(failed, error=CallError(error.code, error.message)), None)
+            made = replace(failed, revision=call.revision or None, error=CallError(error.code, error.message))
+            return Ended(made, None)
         failed = replace(failed, revision=answer.revision)
         try:
             body = await self._whole(answer, call)

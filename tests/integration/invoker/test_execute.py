@@ -103,7 +103,8 @@ async def test_an_instance_that_ends_is_a_failed_invocation(here: World) -> None
 
     await here.route("hello", await here.instance(behaviour=die))
     made = await execute(here, function="acme/hello")
-    assert (made["status"], made["error"]["code"]) == ("failed", "instance-ended")
+    assert (made["status"], made["revision"], made["error"]["code"]) == ("failed", 1, "instance-ended")
+    assert "ran out of memory" in made["error"]["message"]
     kept = await here.invocations.get(made["invocation_id"])
     assert kept is not None
     assert kept.value.status == "failed"
