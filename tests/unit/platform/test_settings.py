@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -99,3 +101,9 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path, content: str) -> None:
         file.write_text(content)
     with pytest.raises(Invalid, match=r"settings\.toml|settings are wrong"):
         Settings.load({}, {}, file)
+
+
+def test_the_documentation_is_up_to_date() -> None:
+    tool = Path(__file__).parents[3] / "tools/make_settings_docs.py"
+    done = subprocess.run([sys.executable, tool, "--check"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
