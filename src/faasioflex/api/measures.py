@@ -90,9 +90,9 @@ class Measures:
             window_s=window_s,
             calls_per_s=sums.answered / seen_s,
             error_rate=sums.errors / sums.answered if sums.answered else 0.0,
-            p50_ms=percentile(sums.durations, 0.5),
-            p95_ms=percentile(sums.durations, 0.95),
-            p99_ms=percentile(sums.durations, 0.99),
+            p50_ms=_percentile(sums, 0.5),
+            p95_ms=_percentile(sums, 0.95),
+            p99_ms=_percentile(sums, 0.99),
             cold_starts=sums.cold_starts,
             cpu=sums.cpu_s / covered_s if covered_s else None,
         )
@@ -165,3 +165,8 @@ class Measures:
         for function, known in list(self._known.items()):
             if known.seen_at <= now - KEPT_S or known.uid != self._uid_of(function):
                 del self._known[function]
+
+
+def _percentile(figures: Figures, share: float) -> float | None:
+    found = percentile(figures.durations, share)
+    return None if found is None else round(found, 3)
