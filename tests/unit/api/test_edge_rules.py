@@ -68,6 +68,13 @@ def test_a_document_is_read_or_refused_with_pointers(document: Any) -> None:
     assert all(one.pointer == "" or one.pointer.startswith("/") for one in errors)
 
 
+@pytest.mark.parametrize("field", ["limits", "env", "labels", "network"])
+def test_what_must_be_an_object_is_told_without_names_of_our_code(field: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        read_function({"name": "a", "runtime": "python", "source": {"files": {"main.py": ""}}, field: 1})
+    assert refused.value.errors == (FieldError(f"/{field}", "Must be an object"),)
+
+
 def test_pointers_are_escaped() -> None:
     assert pointer("a/b", "c~d", 3) == "/a~1b/c~0d/3"
 

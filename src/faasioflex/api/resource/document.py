@@ -15,7 +15,12 @@ Model = TypeVar("Model", bound=BaseModel)
 MAX_ERRORS = 20
 MAX_POINTER = 300
 NULL_IS_A_VALUE = {("limits", "payload_bytes")}
-_WORDS = {"extra_forbidden": "There is no such field", "missing": "This field is required"}
+_WORDS = {
+    "extra_forbidden": "There is no such field",
+    "missing": "This field is required",
+    "model_type": "Must be an object",
+    "dict_type": "Must be an object",
+}
 
 
 def pointer(*parts: str | int) -> str:
