@@ -6,9 +6,10 @@ import asyncio
 
 import pytest
 
-from faasioflex.manager import lifecycle
+from faasioflex.manager import lifecycle, observer
+from faasioflex.model.errors import Invalid
 from faasioflex.model.function import RevisionRecord
-from faasioflex.model.instance import BuiltCode
+from faasioflex.model.instance import BuiltCode, Instance, InstanceSpec
 
 from .conftest import KEY, World
 
@@ -221,6 +222,8 @@ async def test_the_next_manager_waits_for_the_end_of_a_drain_before_it_forgets_a
     await world.stop_manager()
     await world.start_manager()
     await world.until(lambda: len(world.driver.graces) == 2)
+    with pytest.raises(AssertionError):
+        await world.until(lambda: world.route is None, within_s=0.5)
     assert await world.functions.get(KEY) is not None
     world.driver.stops.set()
     await world.until(lambda: world.route is None)
@@ -233,3 +236,43 @@ async def test_a_function_that_vanished_while_no_manager_ran_leaves_nothing(worl
     await world.functions.delete(KEY)
     await world.start_manager()
     await world.until(lambda: not world.driver.instances and world.route is None and world.status is None)
+
+
+async def test_ready_said_while_the_next_manager_still_looks_is_not_lost(world: World) -> None:
+    world.driver.script = lambda spec: False
+    await world.register()
+    await world.until(lambda: len(world.driver.started) == 1)
+    await world.stop_manager()
+    world.driver.answers.clear()
+    looks = world.driver.looks
+    starting = asyncio.create_task(world.start_manager())
+    await world.until(lambda: world.driver.looks == looks + 1)
+    world.driver.ready(world.driver.started[0].id)
+    await world.until(world.driver._events.empty)
+    world.driver.answers.set()
+    await starting
+    await world.until(lambda: world.state(1) == "ready", within_s=observer.RESYNC_S / 2)
+
+
+async def test_a_start_or_a_stop_that_breaks_in_a_new_way_is_repeated(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lifecycle, "BROKEN_RETRY_S", 0.05)
+    start, stop, broken = world.driver.start, world.driver.stop, ["start", "stop"]
+
+    async def start_or_break(spec: InstanceSpec) -> Instance:
+        if "start" in broken:
+            broken.remove("start")
+            raise RuntimeError("of a kind that nobody thought of")
+        return await start(spec)
+
+    async def stop_or_break(instance: str, grace_s: float) -> None:
+        if "stop" in broken:
+            broken.remove("stop")
+            raise Invalid("of a kind that nobody thought of")
+        await stop(instance, grace_s)
+
+    monkeypatch.setattr(world.driver, "start", start_or_break)
+    monkeypatch.setattr(world.driver, "stop", stop_or_break)
+    await _idle(world)
+    assert broken == []
