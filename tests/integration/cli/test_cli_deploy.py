@@ -70,7 +70,7 @@ def test_a_failed_build_is_1_with_the_tools_last_lines_and_the_old_revision_serv
     function = json.loads(hello("get", "hello", "-o", "json").out)
     assert (function["status"]["state"], function["status"]["traffic"]) == ("ready", {"1": 100})
     again = hello("deploy", "hello")
-    assert (again.code, again.out.splitlines()[0]) == (0, "admin/hello is unchanged: revision 2, failed")
+    assert (again.code, again.out.splitlines()[0]) == (0, "admin/hello is ready: revision 3")
 
 
 def test_a_revision_that_does_not_start_is_1(hello: Ffx, platform: SmallPlatform) -> None:

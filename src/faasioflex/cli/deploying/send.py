@@ -45,7 +45,10 @@ def _write(client: Client, plan: Plan, before: Function | None, archive: IO[byte
         except FunctionExists:
             before = client.get(plan.function)  # somebody was faster, or an attempt of ours arrived after all
     change = client.put if plan.whole else client.patch
-    return Sent(before, change(plan.function, plan.document, archive=archive))
+    document = dict(plan.document)
+    if before.status.latest is not None and before.status.latest.state == "failed":
+        document.setdefault("rollout", "all")  # the same again is another try, not «nothing changed»
+    return Sent(before, change(plan.function, document, archive=archive))
 
 
 def _find(client: Client, plan: Plan) -> Function | None:
