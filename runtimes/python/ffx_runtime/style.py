@@ -45,7 +45,7 @@ class StartupFailed(Exception):
 
 
 def trace(error: BaseException) -> str:
-    """The error with its trace, the runtime's own frames left out."""
+    """The error with its trace, frames of the runtime and of the import system left out."""
     shown = traceback.TracebackException.from_exception(error, limit=-50)
     todo: list[traceback.TracebackException | None] = [shown]
     while todo:
@@ -58,7 +58,11 @@ def trace(error: BaseException) -> str:
 
 
 def _is_own(filename: str) -> bool:
-    return f"/{_OWN}/" in filename
+    return (
+        f"/{_OWN}/" in filename
+        or filename.startswith("<frozen importlib")
+        or filename.endswith("/importlib/__init__.py")
+    )
 
 
 def failure(error: BaseException) -> str:

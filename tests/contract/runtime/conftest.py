@@ -42,7 +42,9 @@ async def start() -> AsyncIterator[Callable[..., Any]]:
     async with AsyncExitStack() as stack:
 
         async def one(subject: Any, **options: Any) -> RuntimeInstance:
-            context: AbstractAsyncContextManager[RuntimeInstance] = run_instance(subject.runtime, subject.code, **options)
+            context: AbstractAsyncContextManager[RuntimeInstance] = run_instance(
+                subject.runtime, subject.code, **options
+            )
             return await stack.enter_async_context(context)
 
         yield one

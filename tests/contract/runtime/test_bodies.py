@@ -91,7 +91,9 @@ async def test_a_request_is_streamed_into_the_function(subject, start):
     """The echo of the first part comes back before the second is sent."""
     instance = await start(subject)
     reader, writer = await instance.connect()
-    writer.write(b"POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n10000\r\n" + b"a" * 65536 + b"\r\n")
+    writer.write(
+        b"POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n10000\r\n" + b"a" * 65536 + b"\r\n"
+    )
     await asyncio.wait_for(reader.readuntil(b"a" * 1000), 10)
     writer.write(b"1\r\nb\r\n0\r\n\r\n")
     assert (await asyncio.wait_for(reader.readuntil(b"0\r\n\r\n"), 10)).count(b"b") == 1

@@ -137,14 +137,23 @@ async def test_lines_of_the_log_carry_the_request_id(subject, start):
         await instance.logged("three", f"r-{number}")
         assert instance.messages(f"r-{number}") == ["one", "two", "three"]
     if "stdout" in subject.can:
-        assert {(one.stream, one.message) for one in instance.log} == {("stdout", "one"), ("stdout", "two"), ("stderr", "three")}
+        assert {(one.stream, one.message) for one in instance.log} == {
+            ("stdout", "one"),
+            ("stdout", "two"),
+            ("stderr", "three"),
+        }
 
 
 async def test_the_environment_is_the_functions(subject, start):
     instance = await start(subject, env={"GREETING": "hi"})
     async with instance.client() as client:
         found = (await client.get("/environment")).json()
-    assert (found["GREETING"], found["FFX_NAMESPACE"], found["FFX_FUNCTION"], found["FFX_REVISION"]) == ("hi", "acme", "hello", "7")
+    assert (found["GREETING"], found["FFX_NAMESPACE"], found["FFX_FUNCTION"], found["FFX_REVISION"]) == (
+        "hi",
+        "acme",
+        "hello",
+        "7",
+    )
     assert "FFX_CONFIG" not in found
     assert "FFX_REPORT_FD" not in found
 

@@ -93,5 +93,5 @@ async def test_nothing_is_left_behind_on_the_server(bus: NatsBus) -> None:
         return int(info["state"]["consumer_count"]) == 0
 
     async with asyncio.timeout(3):  # sooner than the server forgets them by itself
-        while not await none_left():  # noqa: ASYNC110
+        while not await none_left():
             await asyncio.sleep(0.01)

@@ -79,7 +79,7 @@ async def test_a_change_is_applied_and_told_at_once(world: World) -> None:
     for number in range(5):
         revision = await world.put("acme.a", live(f"i-{number}"))
         async with asyncio.timeout(0.5):  # not by a timer: TELL_S is a second
-            while world.applied[-1:] != [Applied("gateway.local", revision)]:  # noqa: ASYNC110 - two conditions
+            while world.applied[-1:] != [Applied("gateway.local", revision)]:
                 await asyncio.sleep(0)
         assert world.gateway.table is not None
         assert world.gateway.table.functions[0].revisions[0].addresses == (f"unix:/s/i-{number}",)

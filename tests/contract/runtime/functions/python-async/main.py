@@ -47,7 +47,7 @@ async def stuck(event, context):
     while True:
         try:
             await asyncio.sleep(60)
-        except BaseException:  # noqa: S112, BLE001
+        except BaseException:  # noqa: S112
             continue
 
 
