@@ -149,6 +149,8 @@ class Connection(asyncio.Protocol, Sweepable):
         for name, value in self._headers:
             if name == b"content-length":
                 exchange.content_length = int(value)
+            elif name == b"transfer-encoding":
+                exchange.chunked = True
             elif name == b"expect" and value.lower() == b"100-continue":
                 exchange.expects_continue = True
         if self._head_bytes > HEADER_BYTES:
@@ -229,7 +231,7 @@ class Connection(asyncio.Protocol, Sweepable):
             self._next()
             return
         rest = (exchange.content_length or 0) - exchange.received
-        if exchange.content_length is None or rest > DISCARD_BYTES:
+        if exchange.chunked or rest > DISCARD_BYTES:
             exchange.keep_alive = False
         self.due = self.loop.time() + LINGER_S
         self.server.sweeper.notice(self.due)
@@ -300,7 +302,7 @@ class Connection(asyncio.Protocol, Sweepable):
         if self.server.style.upgrade(exchange):
             return
         exchange.keep_alive = False
-        if exchange.content_length or any(name == b"transfer-encoding" for name, _ in exchange.headers):
+        if exchange.content_length or exchange.chunked:
             exchange.refuse("bad-request", "an upgrade with a body is not supported: leave out the header Upgrade")
             exchange.cancel_work()
         else:

@@ -50,6 +50,7 @@ class Exchange:
         self.keep_alive = keep_alive
         self.http11 = http11
         self.content_length: int | None = None
+        self.chunked = False  # the request's body, whose length nobody knows
         self.expects_continue = False
         self.upgrade = False
         self.due = float("inf")  # deadline, by the loop's clock

@@ -21,7 +21,7 @@ class CannotLoad(Exception):
     """The code cannot be served. ``str()`` is one line of the form ``file:line: what is wrong: what to do``; ``trace`` may be ""."""
 
     def __init__(self, message: str, shown: str = "") -> None:
-        super().__init__(message)
+        super().__init__(" ".join(message.splitlines()))
         self.trace = shown
 
 
