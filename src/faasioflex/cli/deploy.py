@@ -109,7 +109,8 @@ def _refuse_failed(outcome: Outcome) -> None:
     lines = (outcome.message or "the revision failed").splitlines()
     if outcome.was_built:
         raise StartFailed("\n".join(lines))
-    raise BuildFailed(lines[0] if len(lines) == 1 else f"{lines[0]} {lines[-1].strip()}")  # its log was shown whole
+    quotes = len(lines) > 1 and lines[0].endswith(":")  # a tool's words; else the first line says all
+    raise BuildFailed(f"{lines[0]} {lines[-1].strip()}" if quotes else lines[0])  # its log was shown whole
 
 
 def _finish(client: Client, sent: Sent, function: Function, output: Output) -> None:

@@ -10,6 +10,8 @@ from typing import Protocol
 
 from faasioflex.model.instance import Instance, InstanceEvent, InstanceSpec
 
+OUTPUT = 3  # the descriptor of a job's output
+
 
 @dataclass(frozen=True)
 class Bind:
@@ -25,7 +27,9 @@ class JobSpec:
     """A command that runs to its end in a sandbox of its own: a build's step. ``network`` shares the host's network.
 
     Everything that the command writes goes to its private /tmp (``disk_bytes``) or to a writable bind.
-    ``language`` shows that language's runtime at /ffx/runtime, as in an instance.
+    ``language`` shows that language's runtime at /ffx/runtime, as in an instance. ``output``: a file on the host that is made
+    for it, empty, and that it can write as descriptor 3 (``OUTPUT``), at most ``disk_bytes``: the way out for what strangers'
+    code makes, because one file can hold neither links nor devices, nor be hidden from whoever counts.
     """
 
     id: str
@@ -39,6 +43,7 @@ class JobSpec:
     disk_bytes: int
     processes: int
     language: str | None = None
+    output: Path | None = None
 
 
 @dataclass(frozen=True)

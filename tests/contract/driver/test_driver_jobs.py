@@ -127,3 +127,22 @@ async def test_when_the_launcher_dies_it_is_unavailable(world: World) -> None:
     world.launcher.kill()
     with pytest.raises(Unavailable):
         await running
+
+
+async def test_one_file_is_its_way_out(world: World) -> None:
+    out = world.data / "out"
+    code, _, lines = await _run(world, "sh", "-c", "echo made >&3", output=out)
+    assert (code, out.read_text()) == (0, "made\n"), lines
+    assert out.stat().st_uid == world.data.stat().st_uid
+    assert out.stat().st_mode & 0o7777 == 0o600
+
+
+async def test_a_way_out_is_never_a_file_that_is_there(world: World) -> None:
+    there = world.data / "there"
+    there.write_text("old")
+    with pytest.raises(StartFailed):
+        await _run(world, "sh", "-c", "echo new >&3", output=there)
+    (world.data / "link").symlink_to(there)
+    with pytest.raises(StartFailed):
+        await _run(world, "sh", "-c", "echo new >&3", output=world.data / "link")
+    assert there.read_text() == "old"

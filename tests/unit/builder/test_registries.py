@@ -42,7 +42,7 @@ def test_what_uv_is_told(tmp_path: Path) -> None:
         "HTTPS_PROXY": "http://proxy.example:3128",
         "SECRET": "not passed on",
     }
-    assert machine_registries(environ, tmp_path, tmp_path).environment("/ffx/certificates.pem") == {
+    assert machine_registries(environ, tmp_path, tmp_path).environment("/ffx/certificates.pem", "/ffx/links") == {
         "HTTPS_PROXY": "http://proxy.example:3128",
         "UV_DEFAULT_INDEX": "https://a.example/s",
         "UV_INDEX": "https://b.example/s https://c.example/s",

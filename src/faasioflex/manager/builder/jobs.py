@@ -12,13 +12,14 @@ from faasioflex.model.errors import BuildFailed
 from faasioflex.runtime.port import Bind, JobEnded, JobSpec, RuntimeDriver
 
 MIB = 1024 * 1024
-LAST_LINES = 12
+KEPT_LINES = 200
+QUOTED_LINES = 20
 LONGEST_QUOTE = 3000
 
 
 @dataclass(frozen=True)
-class BuildLimits:
-    """Of each step. ``disk_bytes`` bounds what it writes, wherever."""
+class StepLimits:
+    """Of one step. ``disk_bytes`` bounds what it writes, wherever."""
 
     timeout_s: float = 300.0
     memory_bytes: int = 1536 * MIB
@@ -27,8 +28,19 @@ class BuildLimits:
 
 
 @dataclass(frozen=True)
+class BuildLimits:
+    """``build_s`` is for all steps of a build together."""
+
+    step: StepLimits = StepLimits()
+    build_s: float = 900.0
+
+
+@dataclass(frozen=True)
 class Step:
-    """``title`` in the log; ``language`` shows that language's runtime at /ffx/runtime."""
+    """``title`` in the log; ``language`` shows that language's runtime at /ffx/runtime; ``output``: see JobSpec.
+
+    ``explains``: where it ends with exit code 1, its last line says in a sentence what is wrong.
+    """
 
     title: str
     argv: tuple[str, ...]
@@ -37,6 +49,9 @@ class Step:
     cwd: str = "/tmp"  # noqa: S108 - the sandbox's private tmpfs
     network: bool = False
     language: str = "python"
+    output: Path | None = None
+    limits: StepLimits | None = None
+    explains: bool = False
 
 
 class StepFailed(Exception):
@@ -47,27 +62,33 @@ class StepFailed(Exception):
         self.step, self.ended, self.lines = step, ended, lines
 
     def build_failed(self) -> BuildFailed:
-        """What people read: what was tried, how it ended, the tool's own last words."""
-        how = self.ended.detail if self.ended.exit_code is None else f"exit code {self.ended.exit_code}"
-        quote = "\n".join(self.lines)[-LONGEST_QUOTE:]
+        """What people read: what is wrong where the step can say it, else what was tried and the tool's own last words."""
+        *before, last = self.lines[-QUOTED_LINES:] or [""]
+        if self.step.explains and self.ended.exit_code == 1 and last:
+            return BuildFailed("\n".join([last, *before])[:LONGEST_QUOTE])
+        how = f"exit code {self.ended.exit_code}" if self.ended.exit_code is not None else self.ended.detail
+        if self.step.limits is None:
+            how = how.partition(": raise limits.")[0]  # those are an instance's, not a build's
+        quote = "\n".join(self.lines[-QUOTED_LINES:])[-LONGEST_QUOTE:]
         return BuildFailed(f"{self.step.title} failed ({how})" + (f":\n{quote}" if quote else ""))
 
 
 class Jobs:
     """Runs steps through the driver, one sandbox each."""
 
-    def __init__(self, driver: RuntimeDriver, limits: BuildLimits) -> None:
+    def __init__(self, driver: RuntimeDriver, limits: StepLimits) -> None:
         self._driver = driver
-        self._limits = limits
+        self.limits = limits
 
-    async def run(self, step: Step, on_line: Callable[[str], None]) -> list[str]:
-        """Its last lines. Raises: StepFailed; Unavailable."""
-        last: deque[str] = deque(maxlen=LAST_LINES)
+    async def run(self, step: Step, on_line: Callable[[str], None]) -> None:
+        """Raises: StepFailed; Unavailable, StartFailed where the sandbox cannot be had now."""
+        last: deque[str] = deque(maxlen=KEPT_LINES)
 
         def keep(line: str) -> None:
             last.append(line)
             on_line(line)
 
+        limits = step.limits or self.limits
         on_line(f"== {step.title}")
         ended = await self._driver.run(
             JobSpec(
@@ -77,17 +98,17 @@ class Jobs:
                 cwd=step.cwd,
                 binds=step.binds,
                 network=step.network,
-                timeout_s=self._limits.timeout_s,
-                memory_bytes=self._limits.memory_bytes,
-                disk_bytes=self._limits.disk_bytes,
-                processes=self._limits.processes,
+                timeout_s=limits.timeout_s,
+                memory_bytes=limits.memory_bytes,
+                disk_bytes=limits.disk_bytes,
+                processes=limits.processes,
                 language=step.language,
+                output=step.output,
             ),
             keep,
         )
         if ended.exit_code != 0:
             raise StepFailed(step, ended, list(last))
-        return list(last)
 
 
 def read_only(source: Path, target: str) -> Bind:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
-import platform
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
@@ -14,28 +15,40 @@ import structlog
 from faasioflex.bus.buckets import CODE_OBJECTS
 from faasioflex.bus.port import Bus
 from faasioflex.manager.archive.unpack import unpack
-from faasioflex.manager.builder.jobs import BuildLimits, Jobs, Step, StepFailed, read_only, writable
+from faasioflex.manager.builder.check import check_step, compile_step, make_executable
+from faasioflex.manager.builder.jobs import BuildLimits, Jobs, StepFailed
 from faasioflex.manager.builder.packages import Packages
 from faasioflex.manager.builder.registries import Registries
-from faasioflex.manager.builder.store import Store, build_key, seal
-from faasioflex.model.errors import BadArchive, BuildFailed, PayloadTooLarge
+from faasioflex.manager.builder.store import BUILDS, LAYERS, Store, build_key, seal
+from faasioflex.model.errors import BuildFailed, Invalid, PayloadTooLarge, StartFailed, Unavailable
 from faasioflex.model.function import CodeSource, RevisionRecord
 from faasioflex.model.instance import BuiltCode
-from faasioflex.runtime.language import INSIDE, Language, Places, interpreter, language
+from faasioflex.runtime.language import language
 from faasioflex.runtime.port import RuntimeDriver
 
 log = structlog.get_logger(__name__)
 AT_ONCE = 2
-BUILDS, LAYERS = "code", "packages"
+REPEATED_LINES = 2_000  # for those who join late
+_BUILT = "built.json"
 
 
 @dataclass
 class _Running:
     """A build under way: everybody who wants it gets its lines, also those written before they came."""
 
-    task: asyncio.Task[BuiltCode]
-    lines: list[str]
-    listeners: list[Callable[[str], None]]
+    keys: tuple[str, ...]
+    lines: deque[str] = field(default_factory=lambda: deque(maxlen=REPEATED_LINES))
+    listeners: list[Callable[[str], None]] = field(default_factory=list)
+
+    def tell(self, line: str) -> None:
+        self.lines.append(line)
+        for listener in self.listeners:
+            listener(line)
+
+    def join(self, listener: Callable[[str], None]) -> None:
+        for line in self.lines:
+            listener(line)
+        self.listeners.append(listener)
 
 
 class LocalBuilder:
@@ -50,155 +63,134 @@ class LocalBuilder:
         limits: BuildLimits = BuildLimits(),  # noqa: B008 - a frozen value
     ) -> None:
         self._objects = bus.objects(CODE_OBJECTS)
-        self._jobs = Jobs(driver, limits)
+        self._limits = limits
+        self._jobs = Jobs(driver, limits.step)
         self._store = Store(folder)
         self._store.sweep()
-        self._packages = Packages(self._jobs, self._store, LAYERS, registries)
-        self._running: dict[str, _Running] = {}
+        self._packages = Packages(self._jobs, self._store, registries)
+        self._running: dict[object, tuple[_Running, asyncio.Task[BuiltCode]]] = {}
         self._turn = asyncio.Semaphore(AT_ONCE)
 
     def find(self, record: RevisionRecord) -> BuiltCode | None:
-        path = self._store.find(BUILDS, build_key(record))
-        if path is None:
-            return None
-        layer = json.loads((path / "built.json").read_text("utf-8"))["layer"]
-        deps = self._store.find(LAYERS, layer) if layer else None
-        if layer and deps is None:
-            return None
-        return BuiltCode(path / "code", deps)
+        for key in _keys(record):
+            path = self._store.find(BUILDS, key)
+            layer = _layer_of(path) if path is not None else None
+            if path is None or layer is None:
+                continue
+            deps = self._store.find(LAYERS, layer) if layer else None
+            if deps is not None or not layer:
+                return BuiltCode(path / "code", deps)
+        return None
 
     async def build(self, record: RevisionRecord, on_line: Callable[[str], None]) -> BuiltCode:
-        key = build_key(record)
-        running = self._running.get(key)
-        if running is None:
-            lines: list[str] = []
-            listeners: list[Callable[[str], None]] = []
-
-            def tell(line: str) -> None:
-                lines.append(line)
-                for listener in listeners:
-                    listener(line)
-
-            running = _Running(asyncio.create_task(self._build(key, record, tell)), lines, listeners)
-            self._running[key] = running
-            running.task.add_done_callback(lambda _: self._running.pop(key, None))
-        for line in running.lines:
-            on_line(line)
-        running.listeners.append(on_line)
-        return await asyncio.shield(running.task)
+        # what the check sees is a part of it: another's environment must not decide about this one
+        same = (_keys(record), tuple(sorted(record.env.items())), record.limits)
+        if same not in self._running:
+            running = _Running(_keys(record))
+            task = asyncio.create_task(self._build(record, running.tell))
+            self._running[same] = running, task
+            task.add_done_callback(lambda _: self._running.pop(same, None))
+        running, task = self._running[same]
+        running.join(on_line)
+        return await asyncio.shield(task)
 
     async def collect(self, in_use: list[RevisionRecord]) -> None:
-        keys = {build_key(record) for record in in_use} | set(self._running)
-        for gone in await asyncio.to_thread(self._store.drop_others, BUILDS, keys):
+        wanted = {key for record in in_use for key in _keys(record)}
+        wanted.update(key for running, _ in self._running.values() for key in running.keys)
+        for gone in await self._store.collect(BUILDS, wanted):
             log.info("unused build removed", key=gone)
-        layers = set()
-        for key in keys:
-            path = self._store.find(BUILDS, key)
-            if path is not None:
-                layers.add(json.loads((path / "built.json").read_text("utf-8"))["layer"])
-        if not self._running:
-            await asyncio.to_thread(self._store.drop_others, LAYERS, layers)
+        layers = {_layer_of(self._store.root / BUILDS / key) for key in self._store.keys(BUILDS)}
+        if not self._running:  # one of those may have a layer that nothing refers to yet
+            for gone in await self._store.collect(LAYERS, layers - {None, ""}):  # type: ignore[arg-type]
+                log.info("unused packages removed", key=gone)
 
-    async def _build(self, key: str, record: RevisionRecord, on_line: Callable[[str], None]) -> BuiltCode:
+    async def _build(self, record: RevisionRecord, on_line: Callable[[str], None]) -> BuiltCode:
         async with self._turn:
             found = self.find(record)
             if found is not None:
                 return found
             try:
-                await self._make(key, record, on_line)
-            except StepFailed as error:
-                failed = error.build_failed()
-                on_line(f"build failed: {failed.message.splitlines()[0]}")
-                raise failed from None
-            except BuildFailed as error:
-                on_line(f"build failed: {error.message}")
+                async with asyncio.timeout(self._limits.build_s):
+                    found = await self._make(record, on_line)
+            except StartFailed as error:
+                raise Unavailable(error.message) from error  # of the sandbox for a step: not the function's fault
+            except Unavailable:
                 raise
-        found = self.find(record)
-        if found is None:
-            raise BuildFailed("the finished build is not there: is the disk full? see `ffx doctor`")
-        on_line("== built")
-        return found
+            except Exception as error:
+                failed = self._failed(error)
+                on_line(f"build failed: {failed.message.splitlines()[0].removesuffix(':')}")
+                raise failed from None
+            on_line("== built")
+            return found
 
-    async def _make(self, key: str, record: RevisionRecord, on_line: Callable[[str], None]) -> None:
+    def _failed(self, error: Exception) -> BuildFailed:
+        """What people are told of what went wrong."""
+        match error:
+            case StepFailed():
+                return error.build_failed()
+            case BuildFailed():
+                return error
+            case Invalid() | PayloadTooLarge():  # BadArchive and NotSupportedYet among them
+                return BuildFailed(error.message)
+            case TimeoutError():
+                return BuildFailed(f"the build took longer than its {self._limits.build_s:g} s")
+            case OSError():
+                return _not_written(error)
+        log.error("a build failed inside the platform", exc_info=error)
+        return BuildFailed(f"something went wrong inside the platform ({type(error).__name__}): its log has the trace")
+
+    async def _make(self, record: RevisionRecord, on_line: Callable[[str], None]) -> BuiltCode:
         if not isinstance(record.source, CodeSource):
             raise BuildFailed("images are not built here")
         kind = language(record.runtime)
         packed = await self._objects.get(record.source.sha256)
         if packed is None:
             raise BuildFailed("the code is not stored any more: deploy it again")
-        with self._store.aside(BUILDS) as folder:
+        async with self._store.aside(BUILDS) as folder:
             code = folder / "code"
             on_line(f"== unpack {record.source.size_bytes} bytes of code")
-            try:
-                await asyncio.to_thread(unpack, packed, code, sha256=record.source.sha256)
-            except (BadArchive, PayloadTooLarge) as error:
-                raise BuildFailed(error.message) from None
-            except OSError as error:
-                raise BuildFailed(f"the code cannot be unpacked: {error.strerror}; see `ffx doctor`") from None
+            await asyncio.to_thread(unpack, packed, code, sha256=record.source.sha256)
             if record.runtime == "exec":
-                _make_executable(code, record.handler)
+                make_executable(code, record.handler)
             layer = await self._packages.layer(code, kind, record.namespace, on_line)
             if record.runtime == "python":
                 await self._compile(code, on_line)
-            await self._check(record, kind, code, self._store.find(LAYERS, layer) if layer else None, on_line)
-            (folder / "built.json").write_text(json.dumps({"layer": layer}), "utf-8")
+            deps = self._store.find(LAYERS, layer.key) if layer else None
+            await self._jobs.run(check_step(record, kind, code, deps), on_line)
+            (folder / _BUILT).write_text(json.dumps({"layer": layer.key if layer else ""}), "utf-8")
+            key = build_key(record, layer.owner if layer else "")
+            if self.find(record) is None:  # what may be there lacks its packages
+                await self._store.discard(BUILDS, key)
             self._store.keep(BUILDS, key, folder)
+        found = self.find(record)
+        if found is None:
+            raise Unavailable("the finished build was removed by somebody: it is made again")
+        return found
 
     async def _compile(self, code: Path, on_line: Callable[[str], None]) -> None:
-        """Bytecode beside the sources: nothing can be written when they run. Compiling runs none of it.
-
-        A file that does not compile (Python 2 in a package's tests) is no error here; what the handler needs, the check finds.
-        """
-        argv = (
-            str(interpreter()),
-            "-I",
-            "-m",
-            "compileall",
-            "-q",
-            "--invalidation-mode",
-            "unchecked-hash",
-            "/ffx/code",
-        )
+        """A file that does not compile (Python 2 in a package's tests) is no error: what the handler needs, the check finds."""
         try:
-            await self._jobs.run(Step("compile", argv, {}, (writable(code, INSIDE.code),)), on_line)
+            await self._jobs.run(compile_step(code), on_line)
         except StepFailed as error:
             if error.ended.exit_code is None:
                 raise
         await asyncio.to_thread(seal, code)
 
-    async def _check(
-        self, record: RevisionRecord, kind: Language, code: Path, deps: Path | None, on_line: Callable[[str], None]
-    ) -> None:
-        """Load it as an instance would, under an instance's rules, and see whether the handler is there."""
-        places = Places(INSIDE.runtime, INSIDE.code, INSIDE.deps if deps else None)
-        settings = {
-            "runtime": record.runtime,
-            "handler": record.handler,
-            "timeout_s": record.limits.timeout_s,
-            "concurrency": record.limits.concurrency,
-            "payload_bytes": record.limits.payload_bytes,
-        }
-        env = {
-            **kind.environment_for(places),
-            **record.env,
-            "FFX_CONFIG": json.dumps(settings),
-            "FFX_NAMESPACE": record.namespace,
-            "FFX_FUNCTION": record.name,
-            "FFX_REVISION": str(record.number),
-        }
-        binds = [read_only(code, INSIDE.code)]
-        if deps is not None:
-            binds.append(read_only(deps, INSIDE.deps or ""))
-        title = (
-            f"check ({record.runtime} {platform.python_version() if record.runtime == 'python' else ''}".rstrip() + ")"
-        )
-        step = Step(title, tuple(kind.check_argv(places)), env, tuple(binds), cwd=INSIDE.code, language=kind.name)
-        await self._jobs.run(step, on_line)
+
+def _keys(record: RevisionRecord) -> tuple[str, ...]:
+    """Under which its build may lie: everybody's, or its namespace's own."""
+    return tuple(build_key(record, owner) for owner in ("", record.namespace))
 
 
-def _make_executable(code: Path, handler: str | None) -> None:
-    """The named file, or the only one."""
-    files = [path for path in code.rglob("*") if path.is_file() and not path.is_symlink()]
-    chosen = code / handler if handler else (files[0] if len(files) == 1 else None)
-    if chosen is not None and chosen in files:
-        chosen.chmod(0o755)
+def _layer_of(build: Path) -> str | None:
+    """The key of its layer, "" without one; None where that cannot be read."""
+    try:
+        return str(json.loads((build / _BUILT).read_text("utf-8"))["layer"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _not_written(error: OSError) -> BuildFailed:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return BuildFailed("the disk of this machine is full: make room, see `ffx doctor`, and deploy again")
+    return BuildFailed(f"the build cannot be written on this machine ({error.strerror}): see `ffx doctor`")

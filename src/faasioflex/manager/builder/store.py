@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -10,22 +12,24 @@ import platform
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 
 from faasioflex.model.function import CodeSource, RevisionRecord
 
-FORMAT = 1  # of what a build makes; raise it when builders make something else
+FORMAT = 2  # of what a build makes; raise it when builders make something else
+BUILDS, LAYERS = "code", "packages"
+_REMOVALS, _PAUSE_S = 20, 0.1
 
 
 def digest(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def build_key(record: RevisionRecord) -> str:
-    """Same code, runtime and handler on the same interpreter: same build."""
+def build_key(record: RevisionRecord, owner: str) -> str:
+    """Same code, runtime and handler on the same interpreter: same build. ``owner`` as that of its layer."""
     code = record.source.sha256 if isinstance(record.source, CodeSource) else record.source.image
-    return digest(FORMAT, code, record.runtime, record.handler, platform.python_version(), platform.machine())
+    return digest(FORMAT, code, record.runtime, record.handler, owner, platform.python_version(), platform.machine())
 
 
 def layer_key(requirements: list[str], owner: str) -> str:
@@ -34,10 +38,11 @@ def layer_key(requirements: list[str], owner: str) -> str:
 
 
 class Store:
-    """Folders under ``root``; a ``.tmp-…`` one is a build under way (or one that was killed: swept at the start)."""
+    """Folders ``root``/kind/key; a ``.tmp-…`` one is being made or removed (or its maker was killed: swept at the start)."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._unused: dict[str, set[str]] = {}  # by kind: at the last collection, and not asked for since
 
     def sweep(self) -> None:
         """Make the folder; remove what a killed builder left."""
@@ -46,44 +51,70 @@ class Store:
             remove(left)
 
     def find(self, kind: str, key: str) -> Path | None:
+        """Asking counts as use."""
+        self._unused.get(kind, set()).discard(key)
         path = self.root / kind / key
         return path if path.is_dir() else None
 
-    @contextlib.contextmanager
-    def aside(self, kind: str) -> Iterator[Path]:
-        """An empty folder that :meth:`keep` may put in place; else it is removed."""
-        path = self.root / kind / f".tmp-{secrets.token_hex(6)}"
+    def keys(self, kind: str) -> set[str]:
+        folder = self.root / kind
+        return {name for name in os.listdir(folder) if not name.startswith(".")} if folder.is_dir() else set()
+
+    @contextlib.asynccontextmanager
+    async def aside(self, kind: str) -> AsyncIterator[Path]:
+        """An empty folder, removed in the end; :meth:`keep` may put it or what is in it in place before."""
+        path = self._aside(kind)
         path.mkdir(parents=True, mode=0o700)
         try:
             yield path
         finally:
-            if path.exists():
-                remove(path)
+            for _ in range(_REMOVALS):  # a step that was cut short may still write while it is being killed
+                await asyncio.to_thread(remove, path)
+                if not path.exists():
+                    break
+                await asyncio.sleep(_PAUSE_S)
 
-    def keep(self, kind: str, key: str, aside: Path) -> Path:
-        """Put it in place whole; where another build was faster, its result stands."""
-        path = self.root / kind / key
-        aside.chmod(0o755)
-        with contextlib.suppress(OSError):
-            os.rename(aside, path)
-        return path
+    def keep(self, kind: str, key: str, made: Path) -> None:
+        """Put it in place whole; where another build was faster, its result stands. Raises: OSError."""
+        made.chmod(0o755)
+        try:
+            os.rename(made, self.root / kind / key)
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
 
-    def drop_others(self, kind: str, keys: set[str]) -> list[str]:
-        """Remove finished folders whose key is not among these."""
-        folder = self.root / kind
+    async def discard(self, kind: str, key: str) -> None:
+        """From the moment of the call it is not found any more."""
+        path = self._aside(kind)
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(self.root / kind / key, path)
+        await asyncio.to_thread(remove, path)
+
+    async def collect(self, kind: str, in_use: Collection[str]) -> list[str]:
+        """Remove what is not in use, was not at the last collection either, and was not asked for in between.
+
+        So what somebody found before he says that he uses it stays, however long that takes him.
+        """
+        before = self._unused.get(kind, set())
+        unused = self._unused[kind] = self.keys(kind) - set(in_use)
         gone = []
-        for path in folder.iterdir() if folder.is_dir() else ():
-            if not path.name.startswith(".tmp-") and path.name not in keys:
-                remove(path)
-                gone.append(path.name)
+        for key in sorted(before & unused):
+            if key in unused:  # still, after the removal of others
+                await self.discard(kind, key)
+                gone.append(key)
+        unused.difference_update(gone)
         return gone
+
+    def _aside(self, kind: str) -> Path:
+        return self.root / kind / f".tmp-{secrets.token_hex(6)}"
 
 
 def seal(folder: Path) -> None:
-    """Readable by all, writable by none, no special files: what a package's build left is only data from now on.
+    """Readable by all, writable by none but us, no special files: what steps of a build left is only data from now on.
 
     Links stay (they are resolved inside a sandbox, against its own root). Never follows one.
     """
+    folder.chmod(0o755)
     for root, folders, files in os.walk(folder):
         for name in [*folders, *files]:
             path = Path(root) / name
@@ -96,19 +127,16 @@ def seal(folder: Path) -> None:
                 path.chmod(0o755 if mode & 0o100 else 0o644)
             else:
                 path.unlink()
-    folder.chmod(0o755)
 
 
 def remove(path: Path) -> None:
-    """Whatever modes strangers' code gave its folders."""
-
-    def open_up(function: object, name: str, _error: object) -> None:
-        with contextlib.suppress(OSError):
-            Path(name).parent.chmod(0o700)
-            Path(name).chmod(0o700)
-            if Path(name).is_dir() and not Path(name).is_symlink():
-                shutil.rmtree(name, ignore_errors=True)
-            else:
-                Path(name).unlink()
-
-    shutil.rmtree(path, onerror=open_up)
+    """Whatever modes its folders were given; no error where there is nothing, or where something cannot go."""
+    if not path.is_dir() or path.is_symlink():
+        return
+    with contextlib.suppress(OSError):
+        path.chmod(0o700)
+        for root, folders, _ in os.walk(path):
+            for name in folders:
+                if not os.path.islink(os.path.join(root, name)):
+                    os.chmod(os.path.join(root, name), 0o700)
+    shutil.rmtree(path, ignore_errors=True)

@@ -15,7 +15,7 @@ from faasioflex.runtime.launcher import order
 from faasioflex.runtime.launcher.disk import DiskWatch
 from faasioflex.runtime.launcher.output import LinePipe
 from faasioflex.runtime.launcher.rate import Rate
-from faasioflex.runtime.port import JobEnded, JobSpec
+from faasioflex.runtime.port import OUTPUT, JobEnded, JobSpec
 from faasioflex.runtime.processes import ProcessTable
 
 _DRAIN_S = 1.0
@@ -70,9 +70,12 @@ class RunningJob:
         await self._disk.start()
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         reading, writing = os.pipe()
+        handed = {0: null, 1: writing, 2: writing}
         output = LinePipe(reading, self._rate, self._line)
         try:
-            ended = await self._box.begin({0: null, 1: writing, 2: writing})
+            if self._job.output is not None:
+                handed[OUTPUT] = _new_file(self._job.output)
+            ended = await self._box.begin(handed)
         except BaseException:
             self._box.kill()
             self._box.close()
@@ -80,8 +83,8 @@ class RunningJob:
             self._over.set()
             raise
         finally:
-            os.close(null)
-            os.close(writing)
+            for descriptor in {*handed.values()}:
+                os.close(descriptor)
         self._begun = True
         follow = asyncio.create_task(self._follow(ended, output))
         try:
@@ -150,3 +153,7 @@ class RunningJob:
         if self._lines:
             lines, self._lines = self._lines, []
             self._on_lines(lines)
+
+
+def _new_file(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

@@ -55,7 +55,10 @@ def of_job(job: JobSpec) -> Json:
 
 def to_job(content: Json) -> JobSpec:
     binds = tuple(Bind(Path(bind["source"]), bind["target"], bind["writable"]) for bind in content.pop("binds"))
-    return JobSpec(argv=tuple(content.pop("argv")), binds=binds, **content)
+    output = content.pop("output", None)
+    return JobSpec(
+        argv=tuple(content.pop("argv")), binds=binds, output=Path(output) if output is not None else None, **content
+    )
 
 
 def of_job_ended(ended: JobEnded) -> Json:

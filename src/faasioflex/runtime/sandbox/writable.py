@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import suppress
 from pathlib import Path
 
 _PIECE = 200  # entries between two looks at the event loop
@@ -18,7 +19,8 @@ async def hand_over(folder: Path, uid: int, gid: int) -> None:
     done = 0
     for root, folders, files in os.walk(folder):
         for name in (*folders, *files):
-            os.chown(os.path.join(root, name), uid, gid, follow_symlinks=False)
+            with suppress(FileNotFoundError):  # whoever asked for a job that was cut short removes the folder
+                os.chown(os.path.join(root, name), uid, gid, follow_symlinks=False)
             done += 1
             if done % _PIECE == 0:
                 await asyncio.sleep(0)
