@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from faasioflex.manager.builder.service import LocalBuilder
 from faasioflex.model.errors import BuildFailed
 from faasioflex.model.function import CodeSource, Limits, Network, RevisionRecord
 from faasioflex.model.instance import BuiltCode
+from faasioflex.runtime.driver import LauncherDriver
 from faasioflex.runtime.port import RuntimeDriver
 from support.package_index import PackageIndex
 
@@ -54,6 +56,11 @@ class Building:
         self.index = index
         self.lines: list[str] = []
         self.builder = self.another()
+
+    @property
+    def launcher_socket(self) -> Path:
+        assert isinstance(self.driver, LauncherDriver)
+        return self.driver._socket
 
     def another(self, limits: BuildLimits = LIMITS, driver: RuntimeDriver | None = None) -> LocalBuilder:
         """A builder on the same folder, as a manager makes when it starts."""
@@ -96,6 +103,13 @@ class Building:
     async def refused_packages(self, *requirements: str, imports: str = "") -> str:
         files = {"requirements.txt": "\n".join(requirements) + "\n", "main.py": f"{imports}\n{HANDLE}"}
         return await self.refused(files)
+
+    async def give_up(self) -> None:
+        """End what is under way, as the end of the manager's loop does."""
+        tasks = [task for _, task in self.builder._running.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def kept(self, kind: str) -> set[str]:
         folder = self.folder / kind

@@ -12,6 +12,11 @@ from types import TracebackType
 from urllib.parse import quote
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that was killed."""
+
+
 class PackageIndex:
     """A context manager. ``with_json`` False serves HTML only; ``login`` asks for that user and password."""
 
@@ -24,7 +29,9 @@ class PackageIndex:
         self.hashes: dict[str, str] = {}  # what it says where that is not the truth
         self.asked: list[str] = []
         self.refuses = False  # answers 403
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.open = threading.Event()  # while it is not set, answers wait
+        self.open.set()
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
 
@@ -35,6 +42,7 @@ class PackageIndex:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.open.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -61,6 +69,7 @@ class PackageIndex:
 
             def do_GET(self) -> None:
                 index.asked.append(self.path)
+                index.open.wait(60)
                 status, kind, body = index._answer(self.path, self.headers.get("Authorization"))
                 self.send_response(status)
                 if status == 401:

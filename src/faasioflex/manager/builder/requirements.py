@@ -92,7 +92,8 @@ def _with_hashes(text: str, where: str) -> str:
 def _clean(text: str, where: str) -> Requirement:
     stripped = text.strip()
     shown = stripped if len(stripped) <= 200 else stripped[:200] + "…"
-    if len(stripped) > LONGEST_REQUIREMENT or not stripped.replace("\t", " ").isprintable():
+    plain = stripped.replace("\t", " ").isprintable() and " --" not in stripped  # nothing of its own for uv's file
+    if len(stripped) > LONGEST_REQUIREMENT or not plain:
         raise BuildFailed(f"{where}: {shown!r} is not a package's name with a version")
     try:
         requirement = Requirement(stripped)

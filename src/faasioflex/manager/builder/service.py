@@ -103,6 +103,7 @@ class LocalBuilder:
         if not self._running:  # one of those may have a layer that nothing refers to yet
             for gone in await self._store.collect(LAYERS, layers - {None, ""}):  # type: ignore[arg-type]
                 log.info("unused packages removed", key=gone)
+        await asyncio.to_thread(self._store.sweep)
 
     async def _build(self, record: RevisionRecord, on_line: Callable[[str], None]) -> BuiltCode:
         async with self._turn:

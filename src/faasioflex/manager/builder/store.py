@@ -43,11 +43,12 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._unused: dict[str, set[str]] = {}  # by kind: at the last collection, and not asked for since
+        self._making: set[Path] = set()
 
     def sweep(self) -> None:
-        """Make the folder; remove what a killed builder left."""
+        """Make the folder; remove what a killed builder left, and what a step that died late wrote after a removal."""
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for left in self.root.glob("*/.tmp-*"):
+        for left in set(self.root.glob("*/.tmp-*")) - self._making:
             remove(left)
 
     def find(self, kind: str, key: str) -> Path | None:
@@ -64,15 +65,15 @@ class Store:
     async def aside(self, kind: str) -> AsyncIterator[Path]:
         """An empty folder, removed in the end; :meth:`keep` may put it or what is in it in place before."""
         path = self._aside(kind)
+        self._making.add(path)
         path.mkdir(parents=True, mode=0o700)
         try:
             yield path
         finally:
-            for _ in range(_REMOVALS):  # a step that was cut short may still write while it is being killed
-                await asyncio.to_thread(remove, path)
-                if not path.exists():
-                    break
-                await asyncio.sleep(_PAUSE_S)
+            try:
+                await self._remove(path)
+            finally:
+                self._making.discard(path)
 
     def keep(self, kind: str, key: str, made: Path) -> None:
         """Put it in place whole; where another build was faster, its result stands. Raises: OSError."""
@@ -104,6 +105,14 @@ class Store:
                 gone.append(key)
         unused.difference_update(gone)
         return gone
+
+    async def _remove(self, path: Path) -> None:
+        """A step that was cut short may still write while it is being killed."""
+        for _ in range(_REMOVALS):
+            await asyncio.to_thread(remove, path)
+            if not path.exists():
+                return
+            await asyncio.sleep(_PAUSE_S)
 
     def _aside(self, kind: str) -> Path:
         return self.root / kind / f".tmp-{secrets.token_hex(6)}"

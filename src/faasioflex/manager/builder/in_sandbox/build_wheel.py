@@ -51,7 +51,7 @@ def main() -> None:
     os.environ["PYTHONPATH"] = tools  # of what the backend starts
     if task == "requires":
         hook = getattr(backend(folder), "get_requires_for_build_wheel", None)
-        needs = list(hook()) if hook else []
+        needs = hook() if hook else []
         with open(ANSWER, "w", encoding="utf-8") as answer:
             json.dump(needs, answer)
         return
