@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from faasioflex.manager.builder.jobs import MIB
 from support.building import HANDLE, Building
 from support.package_index import PackageIndex
 from support.python_packages import sdist, wheel, wheel_name
@@ -126,3 +127,16 @@ async def test_a_login_in_the_registrys_url(building: Building) -> None:
         building.builder = building.another()
         await building.with_packages("greeting", imports="import greeting")
     assert not any(secret in line for line in building.lines for secret in ("c@ret", "c%40ret"))
+
+
+async def test_a_wheel_that_unpacks_to_too_much(building: Building, index: PackageIndex) -> None:
+    building.limited(disk_bytes=32 * MIB)
+    index.add(wheel_name("bomb", "1.0"), wheel("bomb", "1.0", {f"bomb/{n}.bin": bytes(8 * MIB) for n in range(10)}))
+    message = await building.refused_packages("bomb")
+    assert "No space left on device" in message or "wrote more than its 32 MiB of disk" in message
+
+
+async def test_a_registry_that_does_not_answer(building: Building, index: PackageIndex) -> None:
+    building.limited(timeout_s=4.0)
+    index.open.clear()
+    assert "fetch packages failed (took longer than its 4 s)" in await building.refused_packages("greeting")

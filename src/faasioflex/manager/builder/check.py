@@ -16,7 +16,7 @@ CHECK_TIMEOUT_S = 60.0  # as long as an instance has to become ready
 def compile_step(code: Path) -> Step:
     """Bytecode beside the sources: nothing can be written when they run. Compiling runs none of it."""
     argv = (
-        str(interpreter()), "-I", "-m", "compileall", "-qq", "-f", "--invalidation-mode", "unchecked-hash", INSIDE.code,
+        str(interpreter()), "-I", "-m", "compileall", "-qq", "--invalidation-mode", "unchecked-hash", INSIDE.code,
     )  # fmt: skip
     return Step("compile", argv, {}, (writable(code, INSIDE.code),))
 
