@@ -122,7 +122,7 @@ async def test_a_folder_that_is_not_there_is_said_so(world: World) -> None:
 
 async def test_when_the_launcher_dies_it_is_unavailable(world: World) -> None:
     lines: list[str] = []
-    running = asyncio.create_task(world.driver.run(job(("sh", "-c", "echo here; sleep 1000")), lines.append))
+    running = asyncio.create_task(world.driver.run(job(("sh", "-c", "echo here; exec sleep 1000")), lines.append))
     await eventually(lambda: lines == ["here"], "it runs")
     world.launcher.kill()
     with pytest.raises(Unavailable):
