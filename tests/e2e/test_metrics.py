@@ -123,6 +123,7 @@ def test_latencies_errors_and_usage(watcher: Watcher) -> None:
     took = [timed(lambda kind=kind: watcher.call("steady", kind)) for kind in [""] * 20 + ["error"] * 5]  # type: ignore[misc]
     assert [status for _, status in took] == [200] * 20 + [500] * 5
     watcher.until("steady", calls_total=25, call_errors_total=5, call_duration_seconds_count=25, cold_starts_total=0)
+    wait_for(lambda: watcher.metrics("steady")["in_progress"] == 0, WITHIN_S, "the newest load reports are in")
     found = watcher.metrics("steady")
     slowest_ms = max(ms for ms, _ in took)
     latency = found["latency_ms"]

@@ -26,7 +26,7 @@ class Bounds:
     held_calls: int = 10_000  # waiting, over all functions
     held_bytes: int = 256 * MIB  # of bodies kept, over all functions
     attempts: int = 20  # of one call, over all instances
-    resets: int = 1  # of them ended by a reset after the request was sent (idempotent methods)
+    resets: int = 2  # of them ended by a reset after the request was sent (idempotent methods)
     leader_reads_per_s: float = 50.0  # questions to the registry's leader for names that the copy does not know
     unknown_name_s: float = 1.0  # a name that does not exist is not asked for again within
     bus_calls: int = 256  # calls over NATS at once

@@ -78,6 +78,20 @@ async def settle(client: Client, expected: list[str]) -> None:
         await client.acknowledge(response)
 
 
+async def subscribe(gateway: EnvoyGateway, client: Client, *endpoints: str) -> None:
+    """Ask for everything, and wait until the server has seen all of it: it reads requests in order."""
+    await client.ask(ENDPOINTS, *endpoints)
+    await client.ask(CLUSTER)
+    await client.ask(VIRTUAL_HOST)
+    first = asyncio.create_task(gateway.apply(RouteTable(1, ())))
+    answered: set[str] = set()
+    while not {CLUSTER, VIRTUAL_HOST} <= answered:
+        response = await client.told()
+        answered.add(response.type_url)
+        await client.acknowledge(response)
+    await first
+
+
 async def test_routes_come_after_the_clusters_and_endpoints_that_they_name(gateway: EnvoyGateway) -> None:
     async with connected(gateway) as client:
         await client.ask(CLUSTER)
@@ -104,13 +118,11 @@ async def test_routes_come_after_the_clusters_and_endpoints_that_they_name(gatew
 
 async def test_an_old_cluster_is_not_removed_with_its_routes(gateway: EnvoyGateway) -> None:
     async with connected(gateway) as client:
-        await client.ask(CLUSTER)
-        await client.ask(VIRTUAL_HOST)
-        await client.ask(ENDPOINTS, "f/acme/a/1")
-        first = asyncio.create_task(gateway.apply(one(1, 1)))
+        await subscribe(gateway, client, "f/acme/a/1")
+        first = asyncio.create_task(gateway.apply(one(2, 1)))
         await settle(client, [CLUSTER, ENDPOINTS, VIRTUAL_HOST])
         await first
-        second = asyncio.create_task(gateway.apply(RouteTable(2, ())))
+        second = asyncio.create_task(gateway.apply(RouteTable(3, ())))
         endpoints = await client.told()
         assert endpoints.type_url == ENDPOINTS, "no instances any more; the invoker stays"
         await client.acknowledge(endpoints)
@@ -122,17 +134,15 @@ async def test_an_old_cluster_is_not_removed_with_its_routes(gateway: EnvoyGatew
 
 async def test_a_refusal_is_an_error_with_envoys_words_and_not_sent_again(gateway: EnvoyGateway) -> None:
     async with connected(gateway) as client:
-        await client.ask(CLUSTER)
-        await client.ask(VIRTUAL_HOST)
-        await client.ask(ENDPOINTS, "f/acme/a/1")
-        applying = asyncio.create_task(gateway.apply(one(1, 1)))
+        await subscribe(gateway, client, "f/acme/a/1")
+        applying = asyncio.create_task(gateway.apply(one(2, 1)))
         await settle(client, [CLUSTER, ENDPOINTS])
         await client.acknowledge(await client.told(), refuse="no such thing")
         with pytest.raises(Invalid, match="no such thing"):
             await applying
         with pytest.raises(Invalid, match="no such thing"):
-            await gateway.apply(one(2, 1))
-        applying = asyncio.create_task(gateway.apply(one(3, 2)))
+            await gateway.apply(one(3, 1))
+        applying = asyncio.create_task(gateway.apply(one(4, 2)))
         clusters = await client.told()
         assert [each.name for each in clusters.resources] == ["f/acme/a/2"]
         await client.acknowledge(clusters)

@@ -169,7 +169,7 @@ async def test_a_call_that_kills_every_instance_is_not_repeated_for_ever(here: W
 
     await here.route("hello", await here.instance(behaviour=die))
     assert (await here.problem())["code"] == "instance-ended"
-    assert begun == 2
+    assert begun == 3
 
 
 async def test_an_answer_that_is_not_http_is_the_functions_error(here: World) -> None:
