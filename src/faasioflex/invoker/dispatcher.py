@@ -156,6 +156,8 @@ class Dispatcher:
                         f"The instance of {call.target.function} ended while it had the call: it crashed, ran out of memory or "
                         "was killed. The function's logs tell. The call may have been carried out"
                     ) from error
+                # A killed process takes connections until the kernel has closed its socket: at once would meet it again.
+                await asyncio.sleep(RESET_PAUSE_S * 4 ** (resets - 1))
                 ticket.since = None
             except BadMessage as error:
                 lane.release(slot)
@@ -170,6 +172,7 @@ class Dispatcher:
         raise Unavailable(f"No instance of {call.target.function} could take the call: call again")
 
 
+RESET_PAUSE_S = 0.05
 _BEING_MADE = re.compile(r"revision \d+ is (building|starting)\b", re.IGNORECASE)
 
 
