@@ -36,7 +36,12 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "version", "faasioflex.cli.version:version", "Show the version of this command and of the platform.", PLATFORM
     ),
-    Verb("new", "faasioflex.cli.new:new", "Make a folder with a working function.", FUNCTIONS),
+    Verb(
+        "new",
+        "faasioflex.cli.new:new",
+        "Make a folder with a working function, its test and sample requests.",
+        FUNCTIONS,
+    ),
     Verb("deploy", "faasioflex.cli.deploy:deploy", "Create or update a function from a folder.", FUNCTIONS),
     Verb("list", "faasioflex.cli.list:list_functions", "List functions.", FUNCTIONS),
     Verb("get", "faasioflex.cli.get:get", "Show one function.", FUNCTIONS),

@@ -17,7 +17,7 @@ from pathlib import Path
 from faasioflex.model.errors import Invalid, NotSupportedYet
 
 KNOWN = frozenset({"python", "node", "go", "exec", "image"})
-_FIELDS = frozenset({"start", "check", "shares", "interpreter", "environment", "handlers", "dependencies"})
+_FIELDS = frozenset({"start", "check", "shares", "interpreter", "environment", "handlers", "dependencies", "test"})
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Language:
     environment: dict[str, str]
     default_handlers: tuple[str, ...]  # tried in this order where a function names none; for messages
     dependency_files: tuple[str, ...]  # names in the root of the code that make a build install dependencies
+    test: tuple[str, ...]  # how a function's own tests are run (``ffx test``), () where nobody knows
     host_folders: tuple[Path, ...]  # must be visible read-only at their own path: the interpreter's prefix
 
     def start_argv(self, places: Places) -> list[str]:
@@ -52,6 +53,10 @@ class Language:
     def check_argv(self, places: Places) -> list[str]:
         """The command that loads a build: exit 0, or exit 1 with a readable last line on stderr. Reads ``FFX_CONFIG`` too."""
         return [_fill(part, places) for part in self.check]
+
+    def test_argv(self, places: Places) -> list[str]:
+        """The command that runs a function's own tests, in its folder."""
+        return [_fill(part, places) for part in self.test]
 
     def environment_for(self, places: Places) -> dict[str, str]:
         """What the runtime itself wants in the environment; a function's ``env`` goes over it."""
@@ -111,6 +116,7 @@ def _read(name: str, root: Path, content: dict[str, object]) -> Language:
         environment={str(key): str(value) for key, value in environment.items()},
         default_handlers=_strings(content.get("handlers", [])),
         dependency_files=_strings(content.get("dependencies", [])),
+        test=_strings(content.get("test", [])),
         host_folders=(Path(sys.base_prefix).resolve(),) if needs_python else (),
     )
 

@@ -24,11 +24,15 @@ _IN_MEMORY_BYTES = 8 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Archive:
-    """An open file, at its start; whoever holds it closes it."""
+    """An open file, at its start; whoever holds it closes it. ``names`` are what is in it, relative to the folder."""
 
     file: IO[bytes]
-    files: int
+    names: tuple[str, ...]
     packed_bytes: int
+
+    @property
+    def files(self) -> int:
+        return len(self.names)
 
 
 def pack(folder: Path) -> Archive:
@@ -54,7 +58,7 @@ def pack(folder: Path) -> Archive:
             f"{folder} is {size >> 20} MiB packed, at most {MAX_PACKED_BYTES >> 20} are taken: {_ADVICE}"
         )
     out.seek(0)
-    return Archive(out, len(paths), size)
+    return Archive(out, tuple(path.relative_to(folder).as_posix() for path in paths), size)
 
 
 def sources(folder: Path) -> Iterator[Path]:
@@ -62,8 +66,7 @@ def sources(folder: Path) -> Iterator[Path]:
 
     Raises: BadArchive for a socket, a pipe or a device.
     """
-    rules = folder / IGNORE_FILE
-    ignore = Ignore(rules.read_text().splitlines() if rules.is_file() else ())
+    ignore = Ignore.of(folder)
     for where, folders, files in os.walk(folder):
         here = Path(where)
         links = [name for name in folders if (here / name).is_symlink()]

@@ -1,4 +1,4 @@
-# Run with: sh test.sh
+# Run with: ffx test (or sh test.sh)
 set -eu
 cd "$(dirname "$0")"
 

@@ -1,0 +1,1 @@
+"""What the shell is offered while a command is typed."""
