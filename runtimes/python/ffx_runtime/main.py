@@ -1,4 +1,8 @@
-"""The process of an instance: ``start.py --code FOLDER [--deps FOLDER] [--exec] [--check]``."""
+"""The process of an instance: ``start.py --code FOLDER [--deps FOLDER] [--exec] [--check]``.
+
+``--exec`` runs a program per call; with ``--interpreter PROGRAM --default FILE`` a script of that language, which a check
+reads with ``--syntax OPTION`` of its interpreter.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
 
     from ffx_runtime.style import Style
 
+WITH_VALUE = frozenset({"--code", "--deps", "--interpreter", "--default", "--syntax"})
 SWITCH_INTERVAL_S = 0.0005  # a thread that computes lets the server's loop in this often
 
 
@@ -64,10 +69,14 @@ def _prepare(settings: Settings, streams: Streams, options: dict[str, str]) -> C
     """Load the function. What it prints meanwhile is part of the log; in a check it is part of the build's."""
     if "--exec" in options:
         from ffx_runtime.executable import ExecStyle
-        from ffx_runtime.program import find_program
+        from ffx_runtime.program import find_program, find_script
 
         os.chdir(settings.code)
-        program = find_program(settings.code, settings.handler)
+        interpreter, handler = options.get("--interpreter"), settings.handler or options.get("--default")
+        if interpreter and handler:
+            program = find_script(settings.code, handler, interpreter, options.get("--syntax"))
+        else:
+            program = find_program(settings.code, handler)
         return lambda server: ExecStyle(server, program)
     if "--check" not in options:
         streams.install()
@@ -94,5 +103,5 @@ def _options(arguments: list[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     rest = iter(arguments)
     for one in rest:
-        found[one] = next(rest, "") if one in ("--code", "--deps") else ""
+        found[one] = next(rest, "") if one in WITH_VALUE else ""
     return found

@@ -37,6 +37,7 @@ SUBJECTS = [
     ),
     Subject("python-wsgi", "python", frozenset({"stdout", "stuck", "streams-requests", "prefix", "closes"})),
     Subject("exec-shell", "exec", frozenset({"streams-requests"})),
+    Subject("bash", "bash", frozenset({"streams-requests"})),
 ]
 
 

@@ -1,0 +1,45 @@
+# No #! line and not executable: the runtime starts bash with it.
+set -euo pipefail
+
+request() {
+    local leaks
+    leaks=$(compgen -e | grep '^FFX_HEADER_X_FFX' || true)
+    printf '{"method": "%s", "path": "%s", "query": "%s", "request_id": "%s", "headers": {' \
+        "$FFX_METHOD" "$FFX_PATH" "$FFX_QUERY" "$FFX_REQUEST_ID"
+    printf '"x-thing": "%s", "x-request-id": "%s", "traceparent": "%s"%s}}' \
+        "${FFX_HEADER_X_THING-}" "${FFX_HEADER_X_REQUEST_ID-}" "${TRACEPARENT-}" "${leaks:+, \"x-ffx-leak\": \"\"}"
+}
+
+environment() {
+    local name separator=
+    printf '{'
+    for name in $(compgen -e); do
+        printf '%s"%s": "%s"' "$separator" "$name" "${!name}"
+        separator=', '
+    done
+    printf '}'
+}
+
+case $FFX_PATH in
+/hello) printf hello ;;
+/echo) cat ;;
+/count) printf '{"bytes": %d}' "$(wc -c)" ;;
+/request) request ;;
+/fail)
+    echo "the reason" >&2
+    exit 3
+    ;;
+/sleep) sleep 60 ;;
+/spin) while :; do :; done ;;
+/stuck)
+    trap '' TERM INT HUP
+    while :; do :; done
+    ;;
+/log) printf 'one\ntwo\nthree\n' >&2 ;;
+/stream)
+    echo first
+    sleep 60
+    ;;
+/pieces) head -c 262144 /dev/zero | tr '\0' x ;;
+/environment) environment ;;
+esac
