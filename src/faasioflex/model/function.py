@@ -13,7 +13,7 @@ from typing import Literal
 
 from faasioflex.model.names import FunctionName
 
-RuntimeName = Literal["python", "node", "go", "exec", "image"]
+RuntimeName = str  # of a folder of runtimes/, or "image"; which there are, the edge checks (manager/languages.py)
 Visibility = Literal["private", "authenticated", "public"]
 Rollout = Literal["all", "none"]
 Change = Literal["registered", "updated", "deleting"]

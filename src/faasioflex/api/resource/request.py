@@ -15,10 +15,11 @@ from faasioflex.api.resource.texts import (
     LabelKey,
     LabelValue,
     NameText,
+    RuntimeText,
     SecretName,
     check_env,
 )
-from faasioflex.model.function import FunctionSpec, Rollout, RuntimeName, Visibility
+from faasioflex.model.function import FunctionSpec, Rollout, Visibility
 
 
 class FunctionIn(Strict):
@@ -26,7 +27,7 @@ class FunctionIn(Strict):
 
     namespace: NameText | None = Field(None, description="Default: the caller's own")
     name: NameText = Field(description="Unique in the namespace")
-    runtime: RuntimeName = Field(description="python and exec so far")
+    runtime: RuntimeText = Field(description="The language: one of those that are installed")
     handler: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
         None,
         description="What to load; null is the runtime's default (python: main:handle, else main:app; exec: the only file)",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
+from faasioflex.manager.languages import installed, is_known
 from faasioflex.model.names import NAME_PATTERN
 
 MAX_ENV_BYTES = 64 * 1024
@@ -37,6 +38,18 @@ def _env_name(name: str) -> str:
     return name
 
 
+def _runtime(name: str) -> str:
+    if not is_known(name):
+        raise PydanticCustomError("runtime", "Must be one of {names}", {"names": ", ".join(installed())})
+    return name
+
+
+def _say_runtimes(schema: dict[str, Any]) -> None:
+    """Asked for when the schema is made: which there are is told by folders."""
+    schema["enum"] = list(installed())
+
+
+RuntimeText = Annotated[str, AfterValidator(_runtime), Field(json_schema_extra=_say_runtimes)]
 NameText = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=40)]
 EnvName = Annotated[str, StringConstraints(pattern=ENV_NAME_PATTERN), AfterValidator(_env_name)]
 EnvValue = Annotated[str, StringConstraints(max_length=MAX_ENV_BYTES), AfterValidator(_no_nul)]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from faasioflex.api.resource.request import FunctionIn
+from faasioflex.manager.languages import installed
 from faasioflex.model.errors import FieldError, NotSupportedYet
 from faasioflex.model.function import Scaling
 
-SUPPORTED_RUNTIMES = ("python", "exec")
 _SCALING_FIELDS = ("cpu_percent", "memory_percent", "latency_p95_ms")
 
 
@@ -25,8 +25,8 @@ def refuse(errors: tuple[FieldError, ...]) -> None:
 
 
 def _unsupported(function: FunctionIn) -> Iterator[FieldError]:
-    if function.runtime not in SUPPORTED_RUNTIMES:
-        yield FieldError("/runtime", f"The runtimes so far are {' and '.join(SUPPORTED_RUNTIMES)}")
+    if function.runtime not in installed():
+        yield FieldError("/runtime", f"The runtimes so far are {', '.join(installed())}")
     if function.source is not None and function.source.image is not None:
         yield FieldError("/source/image", "Images cannot be run yet: send files or an archive")
     if function.visibility != "private":
