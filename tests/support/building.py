@@ -13,7 +13,7 @@ from faasioflex.bus.port import Bus
 from faasioflex.manager.archive.canonical import Code
 from faasioflex.manager.archive.check import check_archive, check_files
 from faasioflex.manager.builder.jobs import MIB, BuildLimits, StepLimits
-from faasioflex.manager.builder.registries import Registries
+from faasioflex.runtime.registries import Registries
 from faasioflex.manager.builder.service import LocalBuilder
 from faasioflex.model.errors import BuildFailed
 from faasioflex.model.function import CodeSource, Limits, Network, RevisionRecord

@@ -2,31 +2,44 @@
 
 A runtime is the HTTP server that loads source code (CONTRACT.md 4). Its folder is shown read-only at ``/ffx/runtime``; how it
 is started and how a build is checked are argument lists with placeholders: ``{python}`` is the interpreter that runs the
-platform, ``{runtime}``, ``{code}`` and ``{deps}`` are the three folders of :class:`Places`, which a driver without a mount
-namespace fills with the host's paths.
+platform, ``{runtime}``, ``{code}``, ``{deps}`` and ``{toolchain}`` are the folders of :class:`Places`, which a driver without
+a mount namespace fills with the host's paths.
 """
 
 from __future__ import annotations
 
 import sys
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 from faasioflex.model.errors import Invalid, NotSupportedYet
+from faasioflex.runtime.toolchain.need import Need
+from faasioflex.runtime.toolchain.need import parse as parse_need
+from faasioflex.runtime.toolchain.toolchain import Toolchain
 
 KNOWN = frozenset({"python", "node", "go", "exec", "image"})
-_FIELDS = frozenset({"start", "check", "shares", "interpreter", "environment", "handlers", "dependencies", "test"})
+_FIELDS = frozenset(
+    {
+        *("start", "check", "test", "environment", "handlers"),
+        *("shares", "interpreter", "toolchain", "dependencies", "packages"),
+    }
+)
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where the three folders lie, as the started process sees them. ``deps`` is None where a revision has none."""
+    """Where the folders lie, as the started process sees them. ``deps``, ``toolchain``: None where there is none."""
 
     runtime: str
     code: str
     deps: str | None
+    toolchain: str | None = None
+
+    def of(self, deps: object, toolchain: Toolchain | None) -> Places:
+        """The same of a build: without ``deps`` where it has none, with the toolchain where it is used."""
+        return replace(self, deps=self.deps if deps else None, toolchain=toolchain.inside if toolchain else None)
 
 
 INSIDE = Places(runtime="/ffx/runtime", code="/ffx/code", deps="/ffx/deps")
@@ -34,7 +47,7 @@ INSIDE = Places(runtime="/ffx/runtime", code="/ffx/code", deps="/ffx/deps")
 
 @dataclass(frozen=True)
 class Language:
-    """One runtime, as its descriptor says. The argument lists still hold ``{runtime}``, ``{code}`` and ``{deps}``."""
+    """One runtime, as its descriptor says. The argument lists still hold their placeholders."""
 
     name: str
     folder: Path  # shown at /ffx/runtime: the runtime's own, or that of the runtime which it ``shares``
@@ -45,6 +58,13 @@ class Language:
     dependency_files: tuple[str, ...]  # names in the root of the code that make a build install dependencies
     test: tuple[str, ...]  # how a function's own tests are run (``ffx test``), () where nobody knows
     host_folders: tuple[Path, ...]  # must be visible read-only at their own path: the interpreter's prefix
+    packages: str | None = None  # the package system that builds use: a name of manager/builder
+    toolchain: Need | None = None
+
+    @property
+    def run_toolchain(self) -> Need | None:
+        """What instances need, not only builds."""
+        return self.toolchain if self.toolchain is not None and self.toolchain.when == "run" else None
 
     def start_argv(self, places: Places) -> list[str]:
         """The command of an instance; its settings come by the environment (``FFX_CONFIG`` and others)."""
@@ -108,6 +128,7 @@ def _read(name: str, root: Path, content: dict[str, object]) -> Language:
     if not isinstance(environment, dict):
         raise TypeError("environment is not a table")
     needs_python = content.get("interpreter") == "python"
+    packages = content.get("packages")
     return Language(
         name=name,
         folder=(root / str(content.get("shares", name))).resolve(),
@@ -118,6 +139,8 @@ def _read(name: str, root: Path, content: dict[str, object]) -> Language:
         dependency_files=_strings(content.get("dependencies", [])),
         test=_strings(content.get("test", [])),
         host_folders=(Path(sys.base_prefix).resolve(),) if needs_python else (),
+        packages=str(packages) if packages is not None else None,
+        toolchain=parse_need(content["toolchain"], root / name) if "toolchain" in content else None,
     )
 
 
@@ -128,7 +151,13 @@ def _strings(value: object) -> tuple[str, ...]:
 
 
 def _fill(text: str, places: Places) -> str:
-    known = {"python": str(interpreter()), "runtime": places.runtime, "code": places.code, "deps": places.deps or ""}
+    known = {
+        "python": str(interpreter()),
+        "runtime": places.runtime,
+        "code": places.code,
+        "deps": places.deps or "",
+        "toolchain": places.toolchain or "",
+    }
     for word, value in known.items():
         text = text.replace("{" + word + "}", value)
     return text

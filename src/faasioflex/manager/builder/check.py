@@ -8,7 +8,8 @@ from pathlib import Path
 
 from faasioflex.manager.builder.jobs import Step, StepLimits, read_only, writable
 from faasioflex.model.function import RevisionRecord
-from faasioflex.runtime.language import INSIDE, Language, Places, interpreter
+from faasioflex.runtime.language import INSIDE, Language, interpreter
+from faasioflex.runtime.toolchain import find
 
 CHECK_TIMEOUT_S = 60.0  # as long as an instance has to become ready
 
@@ -23,7 +24,7 @@ def compile_step(code: Path) -> Step:
 
 def check_step(record: RevisionRecord, kind: Language, code: Path, deps: Path | None) -> Step:
     """Load it under an instance's rules, and see whether the handler is there."""
-    places = Places(INSIDE.runtime, INSIDE.code, INSIDE.deps if deps else None)
+    places = INSIDE.of(deps, find(kind.run_toolchain) if kind.run_toolchain else None)
     limits = record.limits
     settings = {
         "runtime": record.runtime,

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from faasioflex.manager.builder.install import Install
 from faasioflex.manager.builder.jobs import Jobs
-from faasioflex.manager.builder.registries import Registries
 from faasioflex.manager.builder.requirements import LONGEST_BYTES, from_pyproject, from_requirements_txt
 from faasioflex.manager.builder.store import LAYERS, Store, layer_key
 from faasioflex.model.errors import BuildFailed
 from faasioflex.runtime.language import Language
+from faasioflex.runtime.registries import Registries
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,13 @@ from faasioflex.manager.archive.unpack import unpack
 from faasioflex.manager.builder.check import check_step, compile_step, make_executable
 from faasioflex.manager.builder.jobs import BuildLimits, Jobs, StepFailed
 from faasioflex.manager.builder.packages import Packages
-from faasioflex.manager.builder.registries import Registries
 from faasioflex.manager.builder.store import BUILDS, LAYERS, Store, build_key, seal
 from faasioflex.model.errors import BuildFailed, Invalid, PayloadTooLarge, StartFailed, Unavailable
 from faasioflex.model.function import CodeSource, RevisionRecord
 from faasioflex.model.instance import BuiltCode
 from faasioflex.runtime.language import language
 from faasioflex.runtime.port import RuntimeDriver
+from faasioflex.runtime.registries import Registries
 
 log = structlog.get_logger(__name__)
 AT_ONCE = 2

@@ -29,10 +29,10 @@ def _api(host: Host, bus: Bus, settings: Settings) -> Part:
 
 
 def _manager(_host: Host, bus: Bus, settings: Settings) -> Part:
-    from faasioflex.manager.builder.registries import machine_registries
     from faasioflex.manager.builder.service import LocalBuilder
     from faasioflex.manager.service import FunctionManager
     from faasioflex.runtime.driver import LauncherDriver
+    from faasioflex.runtime.registries import machine_registries
 
     folder = settings.folder
     driver = LauncherDriver(folder.launcher_socket)

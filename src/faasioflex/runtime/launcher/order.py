@@ -8,8 +8,9 @@ from pathlib import Path
 from faasioflex.model.errors import StartFailed
 from faasioflex.model.instance import InstanceSpec
 from faasioflex.runtime.isolation import Order, Shown
-from faasioflex.runtime.language import INSIDE, Language, Places
+from faasioflex.runtime.language import INSIDE, Language
 from faasioflex.runtime.port import JobSpec
+from faasioflex.runtime.toolchain import Toolchain, find
 
 LISTENER, REPORT = 3, 4  # descriptors that an instance is handed
 _PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -17,8 +18,9 @@ _PATH = "/usr/local/bin:/usr/bin:/bin"
 
 def of_instance(spec: InstanceSpec, language: Language, data: Path) -> Order:
     """Raises: StartFailed where a folder of the build is not there."""
-    places = Places(INSIDE.runtime, INSIDE.code, INSIDE.deps if spec.code.deps else None)
-    shown = [*_language(language), Shown(_existing(spec.code.code), INSIDE.code)]
+    toolchain = _toolchain(language)
+    places = INSIDE.of(spec.code.deps, toolchain)
+    shown = [*_language(language, toolchain), Shown(_existing(spec.code.code), INSIDE.code)]
     if spec.code.deps is not None:
         shown.append(Shown(_existing(spec.code.deps), "/ffx/deps"))
     config = {
@@ -54,7 +56,7 @@ def of_instance(spec: InstanceSpec, language: Language, data: Path) -> Order:
 
 def of_job(job: JobSpec, language: Language | None, data: Path) -> Order:
     """Raises: StartFailed where a folder to be shown is not there."""
-    shown = _language(language) if language else []
+    shown = _language(language, _toolchain(language)) if language else []
     shown += [Shown(_existing(bind.source), bind.target, bind.writable) for bind in job.binds]
     return Order(
         id=job.id,
@@ -70,9 +72,22 @@ def of_job(job: JobSpec, language: Language | None, data: Path) -> Order:
     )
 
 
-def _language(language: Language) -> list[Shown]:
+def _language(language: Language, toolchain: Toolchain | None) -> list[Shown]:
     own = [Shown(folder, str(folder)) for folder in language.host_folders]
+    if toolchain is not None:
+        own += [Shown(source, target) for source, target in toolchain.shown]
     return [Shown(_existing(language.folder), INSIDE.runtime), *own]
+
+
+def _toolchain(language: Language) -> Toolchain | None:
+    """What the language's instances need of this machine; the builder has fetched it where it was not there."""
+    need = language.run_toolchain
+    if need is None:
+        return None
+    toolchain = find(need)
+    if toolchain is None:
+        raise StartFailed(f"{need.name} {need.version} is not on this machine any more: deploy again, which fetches it")
+    return toolchain
 
 
 def _defaults() -> dict[str, str]:

@@ -40,17 +40,24 @@ class Registries:
 
     def environment(self, certificates_inside: str, folder_inside: str) -> dict[str, str]:
         """For uv in the fetch sandbox, where the certificates' file and the folders (numbered below one) are shown."""
+        return self._environment(certificates_inside, [f"{folder_inside}/{n}" for n in range(len(self.folders))])
+
+    def environment_here(self) -> dict[str, str]:
+        """For uv as a process of the platform's user."""
+        return self._environment(str(self.certificates), [str(folder) for folder in self.folders])
+
+    def _environment(self, certificates: str, folders: list[str]) -> dict[str, str]:
         made = dict(self.passed_on)
         if self.default:
             made["UV_DEFAULT_INDEX"] = self.default
         if self.extra:
             made["UV_INDEX"] = " ".join(self.extra)
-        if places := [*self.links, *(f"{folder_inside}/{number}" for number in range(len(self.folders)))]:
+        if places := [*self.links, *folders]:
             made["UV_FIND_LINKS"] = ",".join(places)
         if self.insecure_hosts and "UV_INSECURE_HOST" not in made:
             made["UV_INSECURE_HOST"] = " ".join(self.insecure_hosts)
         if self.certificates is not None:
-            made["SSL_CERT_FILE"] = certificates_inside
+            made["SSL_CERT_FILE"] = certificates
         return made
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from faasioflex.manager.builder.registries import machine_registries
+from faasioflex.runtime.registries import machine_registries
 
 
 def test_nothing_is_set(tmp_path: Path) -> None:
