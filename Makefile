@@ -2,7 +2,7 @@
 # PYTHON=/path/to/python names another Python, DATA=DIR another data folder for up and down.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo up down test check format clean
+.PHONY: help install install-dev demo up down test check bench format clean
 ffx := .venv/bin/ffx
 python := .venv/bin/python
 data := $(if $(DATA),--data $(DATA))
@@ -33,6 +33,9 @@ check: install-dev ## formatter, linter, types, import contracts
 	@.venv/bin/ruff check
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
+
+bench: install ## how fast it is, as ratios: bench/results/*.json and docs/performance.md (BENCH=quick: does it work?)
+	@$(python) -m bench $(if $(filter quick,$(BENCH)),--quick)
 
 format: install-dev ## write files as the formatter wants them
 	@.venv/bin/ruff check --fix

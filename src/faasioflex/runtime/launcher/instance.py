@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from faasioflex.model.instance import (
+    EgressDenied,
     EndReason,
     Instance,
     InstanceEnded,
@@ -18,6 +19,7 @@ from faasioflex.model.instance import (
     InstanceState,
     LogLine,
 )
+from faasioflex.runtime.egress.messages import Denial
 from faasioflex.runtime.isolation import Box
 from faasioflex.runtime.launcher.instance_log import InstanceLog
 from faasioflex.runtime.launcher.journal import log
@@ -25,7 +27,7 @@ from faasioflex.runtime.launcher.order import LISTENER, REPORT
 from faasioflex.runtime.processes import ProcessTable
 
 _BACKLOG = 1024  # connections that wait in the socket while it starts
-Emit = Callable[[InstanceReady | InstanceEnded | LogLine], None]
+Emit = Callable[[InstanceReady | InstanceEnded | EgressDenied | LogLine], None]
 
 
 class Running:
@@ -39,6 +41,7 @@ class Running:
         self._state: InstanceState = "starting"
         self._was_ready = False
         self._started_at = time.time()
+        self._boxed_at: float | None = None  # its box stood; from here on the runtime starts
         self._why: tuple[EndReason, str] | None = None  # what we did to it, before its exit tells something else
         self._begun = asyncio.Event()
         self.ended = asyncio.Event()
@@ -79,6 +82,7 @@ class Running:
             os.close(null)
             listener.close()  # ours: a dead instance refuses connections, instead of leaving them waiting
         self._log.handed_over()
+        self._boxed_at = time.time()
         self._begun.set()
         self._following = asyncio.create_task(self._follow(ended, on_end))
 
@@ -97,8 +101,18 @@ class Running:
         if self._state == "starting":
             self._state = "ready"
             self._was_ready = True
-            self._box.ready()
             self._emit(InstanceReady(self._spec.id))
+            self._box.ready()
+            self._tell_ready(time.time())
+
+    def _tell_ready(self, now: float) -> None:
+        spec, boxed_at = self._spec, self._boxed_at or now
+        took_ms = {
+            "box_ms": round(1000 * (boxed_at - self._started_at), 1),
+            "runtime_ms": round(1000 * (now - boxed_at), 1),
+        }
+        known = {"instance": spec.id, "function": str(spec.function), "revision": spec.revision}
+        log.info("instance is ready", extra=known | took_ms)
 
     async def stop(self, grace_s: float) -> None:
         """SIGTERM, after ``grace_s`` SIGKILL; returns when it is gone."""
@@ -124,6 +138,13 @@ class Running:
         if excess is not None and self._why is None:
             self._why = ("out-of-memory", excess)
             self._box.kill()
+
+    def denied(self, denial: Denial) -> None:
+        """A destination that it asked for and may not reach."""
+        more = f" ({denial.unsaid} more before it are not shown)" if denial.unsaid else ""
+        self._log.platform(f"egress to {denial.destination} denied: {denial.why}{more}")
+        spec = self._spec
+        self._emit(EgressDenied(spec.id, spec.function, spec.revision, denial.destination, denial.why))
 
     def usage(self, table: ProcessTable) -> tuple[int, float]:
         return self._box.usage(table)

@@ -1,0 +1,163 @@
+"""A platform of the benchmark's own, in a folder of its own, started and stopped as people do."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.servers import cpu_s
+from faasioflex.client import Client, Function
+from faasioflex.model.errors import FfxError
+from faasioflex.model.instance import Instance
+from faasioflex.platform.folder import DataFolder
+from faasioflex.runtime.driver import LauncherDriver
+from faasioflex.runtime.processes import ProcessTable
+
+FFX = Path(sys.executable).parent / "ffx"
+WITHIN_S = 120.0
+NAMESPACE = "admin"
+# For measuring the platform and not a limit: a whole core, and more calls at once than there are connections.
+UNLIMITED = {"cpu": 2, "concurrency": 100, "memory_bytes": 256 * 1024 * 1024, "queue": 500}
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a deployed function runs from."""
+
+    code: Path
+    deps: Path | None
+
+
+class Platform:
+    """``client`` speaks to it; ``data`` is its folder."""
+
+    def __init__(self, data: Path, client: Client, url: str) -> None:
+        self.data = data
+        self.folder = DataFolder.at(data)
+        self.client = client
+        self.url = url
+
+    def function_url(self, name: str) -> str:
+        return f"{self.url}/f/{NAMESPACE}/{name}"
+
+    def deploy(self, name: str, runtime: str, files: dict[str, str], **fields: Any) -> Built:
+        """Register and wait until it is ready.
+
+        Raises: RuntimeError where it does not become that.
+        """
+        before = self._builds()
+        document = {"name": name, "runtime": runtime, "source": {"files": files}, "limits": UNLIMITED, **fields}
+        self.ready(self.client.register(document, wait_s=WITHIN_S))
+        made = sorted(self._builds() - before)
+        code = self.folder.builds / "code" / made[0] if made else Path()
+        layer = json.loads((code / "built.json").read_text()).get("layer") if made else None
+        return Built(code / "code", self.folder.builds / "packages" / layer if layer else None)
+
+    def ready(self, function: Function) -> None:
+        """Raises: RuntimeError where it is not."""
+        latest = function.status.latest
+        if function.status.state != "ready" or (latest is not None and latest.state == "failed"):
+            raise RuntimeError(f"{function.name} is {function.status.state}: {function.status.message or latest}")
+
+    def pids(self) -> dict[str, int]:
+        """Of the platform's own processes, by their names, and the supervisor."""
+        document = json.loads(self.folder.platform_json.read_text())
+        return {**document["processes"], "supervisor": document["pid"]}
+
+    def envoy_cpu_s(self) -> float:
+        return cpu_s(self.pids()["envoy"])
+
+    def instances(self, name: str) -> list[Instance]:
+        """Running ones of a function."""
+        return [one for one in asyncio.run(self._observe()) if one.function.name == name and one.state == "ready"]
+
+    def instance_cpu_s(self, name: str) -> float:
+        used = asyncio.run(self._usage())
+        return sum(used[one.id][1] for one in self.instances(name) if one.id in used)
+
+    def to_zero(self, names: list[str]) -> None:
+        """End all their instances and wait until none is left."""
+        for name in names:
+            self.client.scale(name, 0)
+        until(lambda: all(self.client.get(name).status.state == "idle" for name in names), f"{names} idle")
+
+    def pss_bytes(self) -> dict[str, int]:
+        """Proportional memory of the platform's own processes by name; what has none of its own counts as ``other``."""
+        pids = self.pids()
+        names = {pid: name for name, pid in pids.items()}
+        table = ProcessTable.scan()
+        inside = {one.pid for one in table.tree(pids["launcher"])} - {pids["launcher"]}
+        found: dict[str, int] = {}
+        for one in table.tree(pids["supervisor"]):
+            if one.pid not in inside:
+                name = names.get(one.pid, "other")
+                found[name] = found.get(name, 0) + _pss_bytes(one.pid)
+        return found
+
+    def _builds(self) -> set[str]:
+        folder = self.folder.builds / "code"
+        return (
+            {one.name for one in folder.iterdir() if one.is_dir() and not one.name.startswith(".")}
+            if folder.is_dir()
+            else set()
+        )
+
+    async def _observe(self) -> list[Instance]:
+        driver = LauncherDriver(self.folder.launcher_socket)
+        try:
+            return await driver.observe()
+        finally:
+            await driver.close()
+
+    async def _usage(self) -> dict[str, tuple[int, float]]:
+        driver = LauncherDriver(self.folder.launcher_socket)
+        try:
+            return await driver.usage()
+        finally:
+            await driver.close()
+
+
+@contextlib.contextmanager
+def running(data: Path) -> Iterator[Platform]:
+    """Start it on a free port; stop it at the end.
+
+    Raises: RuntimeError where it does not start.
+    """
+    ffx("up", "--data", str(data), "--port", "0", "--detach")
+    try:
+        url = json.loads((data / "run/platform.json").read_text())["gateway_url"]
+        with Client(url) as client:
+            yield Platform(data, client, url)
+    finally:
+        ffx("down", "--data", str(data))
+
+
+def _pss_bytes(pid: int) -> int:
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return next(int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss:"))
+
+
+def ffx(*arguments: str) -> None:
+    done = subprocess.run([FFX, *arguments], capture_output=True, text=True, check=False, timeout=WITHIN_S)
+    if done.returncode != 0:
+        raise RuntimeError(f"ffx {arguments[0]} ended with {done.returncode}: {done.stderr.strip()[-2000:]}")
+
+
+def until(holds: Callable[[], bool], what: str, every_s: float = 0.02) -> None:
+    """Raises: RuntimeError where it takes too long."""
+    deadline = time.monotonic() + WITHIN_S
+    while True:
+        with contextlib.suppress(FfxError):
+            if holds():
+                return
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"not within {WITHIN_S:g} s: {what}")
+        time.sleep(every_s)

@@ -1,0 +1,191 @@
+"""From results to docs/performance.md: goals, tables and charts, between the two marks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from bench import charts
+from bench.figures import Json
+
+BEGIN, END = "<!-- measured: written by make bench -->", "<!-- end of what make bench writes -->"
+MIB_IDLE = 250
+FIRST_CALL_MS, ADDED_MS = 150, 0.2
+
+
+def goals(measures: dict[str, Any]) -> list[Json]:
+    """Each with ``name``, ``goal``, ``measured``, ``met``; only what was measured."""
+    found: list[Json] = []
+    for ratio in measures.get("throughput", {}).get("ratios", []):
+        if ratio["goal"]:
+            measured = ratio["calls"]["median"]
+            name = f"calls per second, {ratio['of']} : {ratio['to']}"
+            found.append(_goal(name, f">= {ratio['goal']}", measured, measured >= ratio["goal"]))
+    for language, figures in measures.get("latency", {}).items():
+        measured = figures["added_ms"]["median"]
+        name = f"added p50 of a call, {language}"
+        found.append(_goal(name, f"<= {ADDED_MS} ms", f"{measured:.3f} ms", measured <= ADDED_MS))
+    if "python" in measures.get("first_call", {}):
+        measured = measures["first_call"]["python"]["ms"]["p50"]
+        found.append(
+            _goal("first call, python, p50", f"< {FIRST_CALL_MS} ms", f"{measured} ms", measured < FIRST_CALL_MS)
+        )
+    if "idle" in measures:
+        measured = measures["idle"]["total_mib"]
+        met = measured * 1024 * 1024 < MIB_IDLE * 1e6
+        found.append(_goal("idle platform, PSS", f"< {MIB_IDLE} MB", f"{measured * 1.048576:.0f} MB", met))
+    return found
+
+
+def write(document: Path, result: Json) -> None:
+    """Replace what is between the marks; the text around them is people's."""
+    text = document.read_text()
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"{document.name} has lost its marks {BEGIN} and {END}")
+    document.write_text(f"{before}{BEGIN}\n{render(result)}\n{END}{after}")
+
+
+def render(result: Json) -> str:
+    measures: dict[str, Any] = result["measures"]  # type: ignore[assignment]
+    parts = [_machine(result), _goals(result["goals"])]  # type: ignore[arg-type]
+    makers = {
+        "throughput": _throughput,
+        "latency": _latency,
+        "breakdown": _breakdown,
+        "first_call": _first_call,
+        "deploys": _deploys,
+        "many": _many,
+        "idle": _idle,
+    }
+    parts += [make(measures[name]) for name, make in makers.items() if name in measures]
+    if result["left_out"]:
+        parts.append("Left out:\n\n" + "\n".join(f"- {line}" for line in result["left_out"]))  # type: ignore[attr-defined]
+    return "\n\n".join(parts)
+
+
+def _machine(result: Json) -> str:
+    machine: dict[str, Any] = result["machine"]  # type: ignore[assignment]
+    versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
+    return (
+        f"Measured on {str(result['date'])[:10]}: {machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, "
+        f"{machine['kernel']}, {'root' if machine['as_root'] else 'a plain user'}; {versions}. Load by {result['load_by']}; "
+        f"load of the machine before: {machine['load_before']}."
+    )
+
+
+def _goals(goals: list[dict[str, Any]]) -> str:
+    rows = [[one["name"], one["goal"], str(one["measured"]), "yes" if one["met"] else "**no**"] for one in goals]
+    return "### Goals\n\n" + table(["what", "goal", "measured", "met"], rows)
+
+
+def _throughput(found: dict[str, Any]) -> str:
+    rows = [
+        [
+            name,
+            f"{one['calls_per_s']['median']:,.0f} ({one['calls_per_s']['min']:,.0f} to {one['calls_per_s']['max']:,.0f})",
+            f"{one['cpu_us']['median']:.0f}",
+            f"{one['envoy_us']['median']:.0f}" if "envoy_us" in one else "",
+            f"{one['p50_ms']['median']:.2f}",
+            f"{one['p99_ms']['median']:.2f}",
+        ]
+        for name, one in found["contenders"].items()
+    ]
+    ratios = [
+        [
+            f"{one['of']} : {one['to']}",
+            f"{one['calls']['median']:.2f} ({one['calls']['min']:.2f} to {one['calls']['max']:.2f})",
+            f"{one['cpu']['median']:.2f}",
+            f"{one['envoy_cpu']:.2f}" if "envoy_cpu" in one else "",
+        ]
+        for one in found["ratios"]
+    ]
+    header = ["server", "calls/s, median (min to max)", "CPU per call, µs", "of that Envoy, µs", "p50, ms", "p99, ms"]
+    bars = {name: one["calls_per_s"]["median"] for name, one in found["contenders"].items()}
+    return "\n\n".join(
+        (
+            f"### {found['connections']} connections",
+            charts.bars("Calls per second", bars, "calls/s"),
+            table(header, rows),
+            table(["ratio", "calls/s, median (min to max)", "CPU per call", "Envoy's CPU per call"], ratios),
+        )
+    )
+
+
+def _latency(found: dict[str, Any]) -> str:
+    rows = [
+        [
+            language,
+            f"{one['own_socket_ms']['median']:.3f}",
+            f"{one['platform_ms']['median']:.3f}",
+            f"{one['added_ms']['median']:.3f} ({one['added_ms']['min']:.3f} to {one['added_ms']['max']:.3f})",
+        ]
+        for language, one in found.items()
+    ]
+    header = ["language", "own socket, p50 ms", "through the gateway, p50 ms", "added, ms (min to max of blocks)"]
+    return "### One call after the other\n\n" + table(header, rows)
+
+
+def _breakdown(found: dict[str, Any]) -> str:
+    return "\n\n".join(
+        (
+            "### Where the time goes",
+            "A call of a Python function that runs, one after the other (microseconds):",
+            charts.timeline("One call, µs", found["call_us"]),
+            "The first call of a Python function without an instance (milliseconds, median of each stage):",
+            charts.timeline("First call, ms", found["first_call_ms"]),
+        )
+    )
+
+
+def _first_call(found: dict[str, Any]) -> str:
+    rows = [
+        [
+            language,
+            f"{one['ms']['p50']:.0f}",
+            f"{one['ms']['p95']:.0f}",
+            f"{one['ms']['min']:.0f}",
+            str(one["ms"]["calls"]),
+        ]
+        for language, one in found.items()
+    ]
+    bars = {language: one["ms"]["p50"] for language, one in found.items()}
+    return "\n\n".join(
+        (
+            "### First call of a function without an instance",
+            charts.bars("First call, p50", bars, "ms"),
+            table(["language", "p50, ms", "p95, ms", "least, ms", "calls"], rows),
+        )
+    )
+
+
+def _deploys(found: dict[str, Any]) -> str:
+    names = {"registered_to_answer_ms": "register to first answer", "deploy_to_live_ms": "deploy of new code to live"}
+    rows = [[names[key], f"{one['p50']:.0f}", f"{one['p95']:.0f}", str(one["calls"])] for key, one in found.items()]
+    return "### Deploying (python)\n\n" + table(["what", "p50, ms", "p95, ms", "times"], rows)
+
+
+def _many(found: dict[str, Any]) -> str:
+    rows = [
+        ["memory of the platform with one function, MiB", f"{found['with_one']['total_mib']:.0f}"],
+        [f"with {found['functions']:,}, MiB", f"{found['with_all']['total_mib']:.0f}"],
+        ["each, KiB", f"{found['kib_per_function']:.0f}"],
+        ["list of all, ms", f"{found['list_ms']['median']:.0f}"],
+        ["restart to ready, s", f"{found['restart_to_ready_s']:.1f}"],
+    ]
+    return f"### {found['functions']:,} registered functions\n\n" + table(["what", "measured"], rows)
+
+
+def _idle(found: dict[str, Any]) -> str:
+    rows = [[name, f"{mib:.0f}"] for name, mib in found["mib"].items()] + [["all", f"{found['total_mib']:.0f}"]]
+    return "### Memory of an idle platform\n\n" + table(["process", "PSS, MiB"], rows)
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def _goal(name: str, goal: str, measured: object, met: bool) -> Json:
+    return {"name": name, "goal": goal, "measured": measured, "met": met}
