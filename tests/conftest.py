@@ -3,7 +3,74 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.room import Room
 
 # The gateway's tests serve gRPC and start an Envoy from the same process. gRPC's fork handlers would run in the child before it
 # becomes Envoy, and end it now and then. Read when grpc is imported, so it stands here.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+
+# A shell without job control starts what it puts into the background deaf to Ctrl-C, and so would be all that tests start.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+MOST_PROCESSES = 8  # of the suite itself; each may have a platform of its own running
+_ROOM = pytest.StashKey[Room]()
+_FOLDER = pytest.StashKey[str]()
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """``-n auto``: more than there are cores, for tests wait most of the time."""
+    return min(2 * (os.cpu_count() or 2), MOST_PROCESSES)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In several processes the long ones begin first, lest the end waits for one, and those that need the machine come last."""
+    if not hasattr(config, "workerinput"):
+        return
+    long = {_module(item) for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (item.get_closest_marker("alone") is not None, _module(item) not in long))
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_configure_node(node: Any) -> None:
+    """In the first process, for each of the others."""
+    stash = node.config.stash
+    if _FOLDER not in stash:
+        stash[_FOLDER] = tempfile.mkdtemp(prefix="ffx-suite-")
+    node.workerinput["room"] = stash[_FOLDER]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    folder = getattr(config, "workerinput", {}).get("room")
+    if folder is not None:
+        config.stash[_ROOM] = Room(Path(folder))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Outside of everything else: the time that a test waits for its turn is no part of its timeout."""
+    room = item.config.stash.get(_ROOM, None)
+    if room is None:
+        return (yield)
+    with room.taken(alone=item.get_closest_marker("alone") is not None):
+        return (yield)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _ROOM in config.stash:
+        config.stash[_ROOM].close()
+    if _FOLDER in config.stash:
+        shutil.rmtree(config.stash[_FOLDER], ignore_errors=True)
+
+
+def _module(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
