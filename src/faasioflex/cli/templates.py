@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from faasioflex.model.errors import NotSupportedYet
-from faasioflex.runtime.language import KNOWN, languages, runtimes_folder
+from faasioflex.runtime.language import KNOWN, language_folders
 
 SUFFIX = ".tmpl"  # of a file with placeholders; it also keeps a template's own tests from being taken for ours
 PLACE_OF_NAME = "{{name}}"
@@ -13,8 +13,7 @@ PLACE_OF_NAME = "{{name}}"
 
 def templates(folder: Path | None = None) -> tuple[str, ...]:
     """Names of the languages that are installed and have one, sorted."""
-    root = folder or runtimes_folder()
-    return tuple(name for name in languages(root) if (root / name / "template").is_dir())
+    return tuple(sorted(name for name, own in language_folders(folder).items() if (own / "template").is_dir()))
 
 
 def write_template(language: str, folder: Path, name: str, *, root: Path | None = None) -> list[str]:
@@ -25,11 +24,10 @@ def write_template(language: str, folder: Path, name: str, *, root: Path | None 
 
     Raises: NotSupportedYet where there is no such template; FileExistsError.
     """
-    root = root or runtimes_folder()
     if language not in templates(root):
         what = "is not supported yet" if language in KNOWN else "is not there"
         raise NotSupportedYet(f"the runtime {language} {what}: use {' or '.join(templates(root))}")
-    template = root / language / "template"
+    template = language_folders(root)[language] / "template"
     made = []
     for source in sorted(path for path in template.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
         target = folder / source.relative_to(template)

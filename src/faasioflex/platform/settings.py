@@ -19,7 +19,7 @@ from faasioflex.platform.folder import DataFolder
 
 MIB = 1024 * 1024
 RuntimeName = Literal["sandbox", "docker", "process"]
-_PATHS = frozenset({"data", "tls_cert", "tls_key"})
+_PATHS = frozenset({"data", "tls_cert", "tls_key", "runtimes"})
 ENVIRONMENT_PREFIX = "FFX_"
 
 
@@ -35,6 +35,7 @@ class Settings:
     host: str = _setting("127.0.0.1", "address", "until identity exists every caller is the admin, so loopback only")
     port: int = _setting(8080, "TCP port", "0 takes a free one and keeps it in the data folder")
     runtime: str = _setting("sandbox", "driver", "bubblewrap needs neither root nor Docker")
+    runtimes: str = _setting("", "folder", "more languages beside those that come along: docs/add-a-language.md")
     tls: str | None = _setting(None, "self-signed", "a certificate of an authority of the platform's own")
     tls_cert: str | None = _setting(None, "PEM file", "certificate chain; read again when the file is replaced")
     tls_key: str | None = _setting(None, "PEM file", "its private key")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from faasioflex.runtime.language import interpreter, runtimes_folder
+from faasioflex.runtime.language import interpreter, language_folders
 from faasioflex.runtime.sandbox import cgroups, seccomp
 from faasioflex.runtime.sandbox.program import locate
 from faasioflex.runtime.sandbox.trial import overlay_problem, sandbox_problem
@@ -152,7 +152,8 @@ def readable_runtimes() -> Finding:
     """As root, sandboxes have uids of their own: what they load must be readable for others."""
     if os.geteuid() != 0:
         return Finding("runtime files", "ok", "sandboxes run as this user")
-    files = [interpreter(), *runtimes_folder().rglob("*")]
+    folders = language_folders().values()
+    files = [interpreter(), *(path for folder in folders for path in (folder, *folder.rglob("*")))]
     closed = [path for path in files if not _readable_for_others(path)]
     if not closed:
         return Finding("runtime files", "ok", "readable for sandboxes")
@@ -160,7 +161,7 @@ def readable_runtimes() -> Finding:
         "runtime files",
         "fail",
         f"others may not read {closed[0]} ({len(closed)} in all)",
-        f"chmod -R o+rX {runtimes_folder()}",
+        f"chmod -R o+rX {' '.join(str(folder) for folder in folders)}",
     )
 
 

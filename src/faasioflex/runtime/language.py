@@ -3,11 +3,12 @@
 A runtime is the HTTP server that loads source code (CONTRACT.md 4). Its folder is shown read-only at ``/ffx/runtime``; how it
 is started and how a build is checked are argument lists with placeholders: ``{python}`` is the interpreter that runs the
 platform, ``{runtime}``, ``{code}``, ``{deps}`` and ``{toolchain}`` are the folders of :class:`Places`, which a driver without
-a mount namespace fills with the host's paths.
+a mount namespace fills with the host's paths. More languages may lie in a folder of the operator's, the setting ``runtimes``.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import tomllib
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from faasioflex.runtime.toolchain.need import Need
 from faasioflex.runtime.toolchain.need import parse as parse_need
 from faasioflex.runtime.toolchain.toolchain import Toolchain
 
+MORE = "FFX_RUNTIMES"  # in the environment of every part: the setting ``runtimes``
 KNOWN = frozenset({"python", "node", "go", "exec", "image"})
 _FIELDS = frozenset(
     {
@@ -95,32 +97,41 @@ def interpreter() -> Path:
     return Path(getattr(sys, "_base_executable", None) or sys.executable).resolve()
 
 
+def language_folders(folder: Path | None = None) -> dict[str, Path]:
+    """Every runtime that is installed and its folder: those of ``folder``, else ours and then those of the setting ``runtimes``.
+
+    One of ours is never replaced by another of that name.
+    """
+    more = os.environ.get(MORE)
+    roots = [folder] if folder else [*([Path(more)] if more else []), runtimes_folder()]
+    return {path.parent.name: path.parent for root in roots for path in sorted(root.glob("*/runtime.toml"))}
+
+
 def languages(folder: Path | None = None) -> tuple[str, ...]:
     """Names of the runtimes that are installed, sorted."""
-    found = (folder or runtimes_folder()).glob("*/runtime.toml")
-    return tuple(sorted(path.parent.name for path in found))
+    return tuple(sorted(language_folders(folder)))
 
 
 @cache
 def language(name: str, folder: Path | None = None) -> Language:
-    """The runtime ``name`` from ``folder`` (default: :func:`runtimes_folder`).
+    """The runtime ``name`` from ``folder`` (default: wherever :func:`language_folders` finds it).
 
     Raises: NotSupportedYet for a name of the contract that is not installed here, Invalid for any other name or a
     descriptor that cannot be read.
     """
-    root = folder or runtimes_folder()
-    if name not in languages(root):
+    folders = language_folders(folder)
+    if name not in folders:
         if name in KNOWN:
-            raise NotSupportedYet(f"the runtime {name!r} is not supported yet: use one of {', '.join(languages(root))}")
-        raise Invalid(f"there is no runtime {name!r}: use one of {', '.join(sorted(KNOWN))}")
-    descriptor = root / name / "runtime.toml"
+            raise NotSupportedYet(f"the runtime {name!r} is not supported yet: use one of {', '.join(sorted(folders))}")
+        raise Invalid(f"there is no runtime {name!r}: use one of {', '.join(sorted(folders))}")
+    descriptor = folders[name] / "runtime.toml"
     try:
-        return _read(name, root, tomllib.loads(descriptor.read_text("utf-8")))
+        return _read(name, folders, tomllib.loads(descriptor.read_text("utf-8")))
     except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
         raise Invalid(f"{descriptor} is not a runtime's descriptor: {error}") from error
 
 
-def _read(name: str, root: Path, content: dict[str, object]) -> Language:
+def _read(name: str, folders: dict[str, Path], content: dict[str, object]) -> Language:
     unknown = content.keys() - _FIELDS
     if unknown:
         raise TypeError(f"unknown fields {', '.join(sorted(unknown))}")
@@ -131,7 +142,7 @@ def _read(name: str, root: Path, content: dict[str, object]) -> Language:
     packages = content.get("packages")
     return Language(
         name=name,
-        folder=(root / str(content.get("shares", name))).resolve(),
+        folder=folders[str(content.get("shares", name))].resolve(),
         start=_strings(content["start"]),
         check=_strings(content["check"]),
         environment={str(key): str(value) for key, value in environment.items()},
@@ -140,7 +151,7 @@ def _read(name: str, root: Path, content: dict[str, object]) -> Language:
         test=_strings(content.get("test", [])),
         host_folders=(Path(sys.base_prefix).resolve(),) if needs_python else (),
         packages=str(packages) if packages is not None else None,
-        toolchain=parse_need(content["toolchain"], root / name) if "toolchain" in content else None,
+        toolchain=parse_need(content["toolchain"], folders[name]) if "toolchain" in content else None,
     )
 
 
