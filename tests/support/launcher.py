@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 
 from faasioflex.model.function import MIB, Limits, Network
-from faasioflex.model.instance import BuiltCode, Instance, InstanceEnded, InstanceReady, InstanceSpec, LogLine
+from faasioflex.model.instance import BuiltCode, EgressDenied, Instance, InstanceEnded, InstanceReady, InstanceSpec, LogLine
 from faasioflex.model.names import FunctionName
 from faasioflex.runtime.driver import LauncherDriver
 from faasioflex.runtime.port import JobSpec
@@ -97,14 +97,17 @@ class Seen:
     ended: dict[str, InstanceEnded] = field(default_factory=dict)
     lines: list[LogLine] = field(default_factory=list)
     order: list[str] = field(default_factory=list)
+    denied: list[EgressDenied] = field(default_factory=list)
 
-    def take(self, event: InstanceReady | InstanceEnded | tuple[LogLine, ...]) -> None:
+    def take(self, event: InstanceReady | InstanceEnded | EgressDenied | tuple[LogLine, ...]) -> None:
         if isinstance(event, InstanceReady):
             self.ready.append(event.id)
             self.order.append(f"ready {event.id}")
         elif isinstance(event, InstanceEnded):
             self.ended[event.id] = event
             self.order.append(f"ended {event.id}")
+        elif isinstance(event, EgressDenied):
+            self.denied.append(event)
         else:
             self.lines += event
             self.order += [f"line {line.instance}" for line in event]

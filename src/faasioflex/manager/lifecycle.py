@@ -24,7 +24,7 @@ from faasioflex.manager.plan import START_ATTEMPTS
 from faasioflex.manager.state import FunctionState, RevisionState, TrackedInstance
 from faasioflex.model.errors import BuildFailed, FfxError, FunctionNotFound, StartFailed, Unavailable
 from faasioflex.model.function import RevisionRecord
-from faasioflex.model.instance import Instance, InstanceEnded, InstanceSpec
+from faasioflex.model.instance import EgressDenied, Instance, InstanceEnded, InstanceSpec
 from faasioflex.model.messages import WakeReply
 from faasioflex.runtime.port import RuntimeDriver
 
@@ -361,6 +361,9 @@ class Lifecycle:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._members.applied(state.route_revision), longest_s)
         self._touch(state.name.key)
+
+    def denied(self, event: EgressDenied) -> None:
+        self._spawn(publish_event(self._bus, "egress", "denied", event.function, event.facts))
 
     def _touch(self, key: str) -> None:
         if self._reconciler is not None:

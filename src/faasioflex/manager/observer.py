@@ -13,7 +13,7 @@ from faasioflex.manager.lifecycle import Lifecycle
 from faasioflex.manager.reconciler import Reconciler
 from faasioflex.manager.state import FunctionState, TrackedInstance
 from faasioflex.model.errors import FfxError, Unavailable
-from faasioflex.model.instance import Instance, InstanceEnded, InstanceEvent, InstanceReady
+from faasioflex.model.instance import EgressDenied, Instance, InstanceEnded, InstanceEvent, InstanceReady
 from faasioflex.runtime.port import RuntimeDriver
 
 log = structlog.get_logger(__name__)
@@ -137,6 +137,8 @@ class Observer:
                 state = self._lifecycle.tracked.get(instance)
                 if state is not None:
                     self._lifecycle.ended(state, event)
+            case EgressDenied():
+                self._lifecycle.denied(event)
             case tuple():
                 self._journal.lines(event)
 

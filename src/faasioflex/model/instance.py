@@ -75,6 +75,22 @@ class InstanceEnded:
 
 
 @dataclass(frozen=True)
+class EgressDenied:
+    """It asked for a destination (``host:port``, or a host's name) that it may not reach; ``why`` is a sentence."""
+
+    id: str
+    function: FunctionName
+    revision: int
+    destination: str
+    why: str
+
+    @property
+    def facts(self) -> dict[str, str | int | float | None]:
+        """The data of its event."""
+        return {"instance": self.id, "revision": self.revision, "destination": self.destination, "why": self.why}
+
+
+@dataclass(frozen=True)
 class LogLine:
     """One line as it is kept and answered; ``message`` is at most 16 KiB."""
 
@@ -87,4 +103,4 @@ class LogLine:
     request_id: str | None = None
 
 
-InstanceEvent = InstanceReady | InstanceEnded | tuple[LogLine, ...]
+InstanceEvent = InstanceReady | InstanceEnded | EgressDenied | tuple[LogLine, ...]

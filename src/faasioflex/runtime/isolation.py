@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from faasioflex.model.instance import EndReason
+from faasioflex.runtime.egress.messages import Denial, Guest
 from faasioflex.runtime.processes import ProcessTable
 
 RETIRED = 75  # exit code of an instance that asks to be replaced
@@ -37,7 +38,8 @@ class Order:
     disk_bytes: int
     processes: int
     cpu: float | None  # cores, from the moment it is ready; None: no limit
-    network: bool = False
+    network: bool = False  # a build's step that fetches
+    guest: Guest | None = None  # what the egress relay is told of it, where there is one
 
 
 @dataclass(frozen=True)
@@ -84,12 +86,14 @@ class Box(Protocol):
 
 class Isolation(Protocol):
     needs_process_table: bool  # memory is watched by /proc, not by control groups
+    relayed: bool  # what leaves a box goes through the egress relay
 
     @property
     def warning(self) -> str | None:
         """For the log, at start."""
 
-    def box(self, order: Order) -> Box: ...
+    def box(self, order: Order, on_denial: Callable[[Denial], None]) -> Box:
+        """``on_denial`` hears of destinations that it asked for and may not reach."""
 
     def tidy(self) -> None:
         """Called now and then: finish what could not be cleaned up at once."""

@@ -56,3 +56,8 @@ def bind_mount(descriptor: int, target: str) -> None:
     """Show the folder or file behind an O_PATH descriptor (opened in this mount namespace) at ``target``, which exists."""
     source = f"/proc/self/fd/{descriptor}".encode()
     _checked(_libc().mount(source, os.fsencode(target), None, _MS_BIND | _MS_REC, None), f"bind on {target}")
+
+
+def join_namespace(descriptor: int, kind: int) -> None:
+    """Enter the namespace behind a descriptor of ``/proc/PID/ns/…`` (``kind``: CLONE_NEWUSER, CLONE_NEWNET)."""
+    _checked(_libc().setns(descriptor, kind), "setns")

@@ -24,7 +24,10 @@ class Bind:
 
 @dataclass(frozen=True)
 class JobSpec:
-    """A command that runs to its end in a sandbox of its own: a build's step. ``network`` shares the host's network.
+    """A command that runs to its end in a sandbox of its own: a build's step.
+
+    ``network``: it may reach the hosts of ``egress`` (as in ``network.egress``; the operator's, so whatever their addresses
+    are), by the machine's own proxies where ``env`` names some.
 
     Everything that the command writes goes to its private /tmp (``disk_bytes``) or to a writable bind.
     ``language`` shows that language's runtime at /ffx/runtime, as in an instance. ``output``: a file on the host that is made
@@ -44,6 +47,7 @@ class JobSpec:
     processes: int
     language: str | None = None
     output: Path | None = None
+    egress: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

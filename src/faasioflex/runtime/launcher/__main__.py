@@ -17,6 +17,7 @@ def main() -> int:
     parser.add_argument("--socket", type=Path, required=True, help="unix socket to serve; its folder is private")
     parser.add_argument("--mode", choices=("sandbox", "process"), default="sandbox")
     parser.add_argument("--parent", type=int, help="end when this process, our parent, has ended")
+    parser.add_argument("--egress", type=Path, help="unix socket of the egress relay")
     arguments = parser.parse_args()
 
     from faasioflex.runtime.spawn import reserve_low_descriptors
@@ -29,7 +30,7 @@ def main() -> int:
     from faasioflex.runtime.launcher.service import Settings, serve
 
     journal.set_up()
-    settings = Settings(arguments.data.resolve(), arguments.socket, arguments.mode)
+    settings = Settings(arguments.data.resolve(), arguments.socket, arguments.mode, arguments.egress)
     try:
         asyncio.run(serve(settings, arguments.parent))
     except OSError as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from faasioflex.model.errors import StartFailed
 from faasioflex.model.instance import Instance, InstanceSpec
+from faasioflex.runtime.egress.messages import Denial
 from faasioflex.runtime.isolation import Isolation
 from faasioflex.runtime.language import language
 from faasioflex.runtime.launcher import order
@@ -32,8 +33,8 @@ class Instances:
         known = self._running.get(spec.id)
         if known is not None:
             return known.seen()
-        made = order.of_instance(spec, language(spec.runtime), self._data)
-        box = self._isolation.box(made)
+        made = order.of_instance(spec, language(spec.runtime), self._data, relayed=self._isolation.relayed)
+        box = self._isolation.box(made, lambda denial: self._denied(spec.id, denial))
         running = Running(spec, box, self._sockets / f"{spec.id}.sock", self._emit)
         self._running[spec.id] = running
         try:
@@ -60,6 +61,11 @@ class Instances:
         """Bytes of memory and CPU seconds so far, by id."""
         table = ProcessTable.scan() if self._isolation.needs_process_table else ProcessTable({})
         return {identifier: running.usage(table) for identifier, running in self._running.items()}
+
+    def _denied(self, instance: str, denial: Denial) -> None:
+        running = self._running.get(instance)
+        if running is not None:
+            running.denied(denial)
 
     def _forget(self, instance: str) -> None:
         self._running.pop(instance, None)

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from faasioflex.model.errors import StartFailed
+from faasioflex.runtime.egress.messages import Denial
 from faasioflex.runtime.isolation import Box, Isolation
 from faasioflex.runtime.language import language
 from faasioflex.runtime.launcher import order
@@ -32,8 +33,10 @@ class Jobs:
 
         Raises: StartFailed where this machine cannot start it, Invalid or NotSupportedYet for its language.
         """
-        made = order.of_job(job, language(job.language) if job.language else None, self._data)
-        running = RunningJob(job, self._isolation.box(made), on_lines)
+        made = order.of_job(
+            job, language(job.language) if job.language else None, self._data, relayed=self._isolation.relayed
+        )
+        running = RunningJob(job, lambda denied: self._isolation.box(made, denied), on_lines)
         self._running.add(running)
         try:
             return await running.run()
@@ -55,9 +58,14 @@ class Jobs:
 
 
 class RunningJob:
-    def __init__(self, job: JobSpec, box: Box, on_lines: Callable[[list[str]], None]) -> None:
+    def __init__(
+        self,
+        job: JobSpec,
+        make_box: Callable[[Callable[[Denial], None]], Box],
+        on_lines: Callable[[list[str]], None],
+    ) -> None:
         self._job = job
-        self._box = box
+        self._box = make_box(self._denied)
         self._on_lines = on_lines
         self._rate = Rate(asyncio.get_running_loop().time())
         self._disk = DiskWatch([bind.source for bind in job.binds if bind.writable], job.disk_bytes)
@@ -140,6 +148,9 @@ class RunningJob:
         notice = self._rate.notice(asyncio.get_running_loop().time(), final=final)
         if notice is not None:
             self._add(notice)
+
+    def _denied(self, denial: Denial) -> None:
+        self._add(f"{denial.destination} cannot be reached: {denial.why}")
 
     def _line(self, line: bytes) -> None:
         self._add(line.removesuffix(b"\r").decode(errors="replace"))

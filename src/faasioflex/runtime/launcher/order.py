@@ -7,17 +7,24 @@ from pathlib import Path
 
 from faasioflex.model.errors import StartFailed
 from faasioflex.model.instance import InstanceSpec
+from faasioflex.runtime.egress.messages import Guest
+from faasioflex.runtime.egress.plan import PLATFORM_URL
 from faasioflex.runtime.isolation import Order, Shown
 from faasioflex.runtime.language import INSIDE, Language
 from faasioflex.runtime.port import JobSpec
 from faasioflex.runtime.toolchain import Toolchain, find
 
 LISTENER, REPORT = 3, 4  # descriptors that an instance is handed
+_MACHINE_PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
 _PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
-def of_instance(spec: InstanceSpec, language: Language, data: Path) -> Order:
-    """Raises: StartFailed where a folder of the build is not there."""
+def of_instance(spec: InstanceSpec, language: Language, data: Path, *, relayed: bool) -> Order:
+    """``relayed``: an egress relay serves its network.
+
+    Raises: StartFailed where a folder of the build is not there, or its egress list cannot be read.
+    """
+    guest = Guest(spec.id, spec.network.egress, platform=spec.platform_url == PLATFORM_URL) if relayed else None
     toolchain = _toolchain(language)
     places = INSIDE.of(spec.code.deps, toolchain)
     shown = [*_language(language, toolchain), Shown(_existing(spec.code.code), INSIDE.code)]
@@ -44,24 +51,29 @@ def of_instance(spec: InstanceSpec, language: Language, data: Path) -> Order:
     return Order(
         id=spec.id,
         argv=tuple(language.start_argv(places)),
-        env={**_defaults(), **language.environment_for(places), **spec.env, **platform},
+        env={**_defaults(), **_proxies(guest), **language.environment_for(places), **spec.env, **platform},
         cwd=INSIDE.code,
         shown=tuple(shown),
         memory_bytes=spec.limits.memory_bytes,
         disk_bytes=spec.limits.disk_bytes,
         processes=spec.limits.processes,
         cpu=spec.limits.cpu,
+        guest=guest,
     )
 
 
-def of_job(job: JobSpec, language: Language | None, data: Path) -> Order:
+def of_job(job: JobSpec, language: Language | None, data: Path, *, relayed: bool) -> Order:
     """Raises: StartFailed where a folder to be shown is not there."""
+    guest = None
+    if relayed and job.network:
+        proxies = {name: value for name, value in job.env.items() if name.lower() in _MACHINE_PROXIES}
+        guest = Guest(job.id, job.egress, fetch=True, proxies=proxies)
     shown = _language(language, _toolchain(language)) if language else []
     shown += [Shown(_existing(bind.source), bind.target, bind.writable) for bind in job.binds]
     return Order(
         id=job.id,
         argv=job.argv,
-        env={**_defaults(), **job.env, **_marks(data, job.id)},
+        env={**_defaults(), **job.env, **_proxies(guest), **_marks(data, job.id)},
         cwd=job.cwd,
         shown=tuple(shown),
         memory_bytes=job.memory_bytes,
@@ -69,7 +81,17 @@ def of_job(job: JobSpec, language: Language | None, data: Path) -> Order:
         processes=job.processes,
         cpu=None,
         network=job.network,
+        guest=guest,
     )
+
+
+def _proxies(guest: Guest | None) -> dict[str, str]:
+    if guest is None:
+        return {}
+    try:
+        return guest.plan.environment
+    except ValueError as error:
+        raise StartFailed(f"network.egress cannot be read: {error}") from error
 
 
 def _language(language: Language, toolchain: Toolchain | None) -> list[Shown]:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from faasioflex.model.instance import InstanceEnded, InstanceReady, LogLine
+from faasioflex.model.instance import EgressDenied, InstanceEnded, InstanceReady, LogLine
 from faasioflex.runtime.children import Children
+from faasioflex.runtime.egress.link import Link
 from faasioflex.runtime.isolation import Isolation
 from faasioflex.runtime.launcher import leftovers, wire
 from faasioflex.runtime.launcher.backlog import Backlog
@@ -31,16 +32,17 @@ class Settings:
     data: Path
     socket: Path
     mode: Literal["sandbox", "process"]
+    egress: Path | None = None  # the relay's socket; without one sandboxes have no way out
 
 
-def make_isolation(settings: Settings, children: Children) -> Isolation:
+def make_isolation(settings: Settings, children: Children, link: Link | None) -> Isolation:
     if settings.mode == "process":
         from faasioflex.runtime.process.isolation import Processes
 
         return Processes(children)
     from faasioflex.runtime.sandbox.sandbox import Sandboxes
 
-    return Sandboxes(settings.data, settings.data / "run" / "sandbox", children)
+    return Sandboxes(settings.data, settings.data / "run" / "sandbox", children, link)
 
 
 class Launcher:
@@ -50,6 +52,7 @@ class Launcher:
         self._settings = settings
         self._backlog = Backlog(_dropped_line)
         self._children = Children()
+        self._link: Link | None = None
 
     async def start(self) -> None:
         settings = self._settings
@@ -61,7 +64,10 @@ class Launcher:
         if ended or stale:
             log.warning("cleaned up after an earlier launcher", extra={"processes": ended, "sockets": stale})
         self._children.start()
-        self._isolation = make_isolation(settings, self._children)
+        if settings.egress is not None:
+            self._link = Link(settings.egress)
+            self._link.start()
+        self._isolation = make_isolation(settings, self._children, self._link)
         if self._isolation.warning:
             log.warning(self._isolation.warning)
         self._instances = Instances(self._isolation, settings.data, sockets, self._emit)
@@ -76,14 +82,18 @@ class Launcher:
         await asyncio.gather(self._instances.close(), self._jobs.close())
         self._watch.cancel()
         self._isolation.close()
+        if self._link is not None:
+            await self._link.close()
         self._settings.socket.unlink(missing_ok=True)
         os.close(self._lock)
 
-    def _emit(self, event: InstanceReady | InstanceEnded | LogLine) -> None:
+    def _emit(self, event: InstanceReady | InstanceEnded | EgressDenied | LogLine) -> None:
         if isinstance(event, LogLine):
             self._backlog.add_line(event.instance, wire.of_line(event))
         elif isinstance(event, InstanceReady):
             self._backlog.add(wire.of_ready(event))
+        elif isinstance(event, EgressDenied):
+            self._backlog.add(wire.of_denied(event))
         else:
             self._backlog.add(wire.of_ended(event))
 

@@ -14,7 +14,15 @@ from typing import Any
 
 from faasioflex.model.errors import FfxError, Unavailable, tree
 from faasioflex.model.function import Limits, Network
-from faasioflex.model.instance import BuiltCode, Instance, InstanceEnded, InstanceReady, InstanceSpec, LogLine
+from faasioflex.model.instance import (
+    BuiltCode,
+    EgressDenied,
+    Instance,
+    InstanceEnded,
+    InstanceReady,
+    InstanceSpec,
+    LogLine,
+)
 from faasioflex.model.names import FunctionName
 from faasioflex.runtime.port import Bind, JobEnded, JobSpec
 
@@ -56,8 +64,13 @@ def of_job(job: JobSpec) -> Json:
 def to_job(content: Json) -> JobSpec:
     binds = tuple(Bind(Path(bind["source"]), bind["target"], bind["writable"]) for bind in content.pop("binds"))
     output = content.pop("output", None)
+    egress = tuple(content.pop("egress", ()))
     return JobSpec(
-        argv=tuple(content.pop("argv")), binds=binds, output=Path(output) if output is not None else None, **content
+        argv=tuple(content.pop("argv")),
+        binds=binds,
+        output=Path(output) if output is not None else None,
+        egress=egress,
+        **content,
     )
 
 
@@ -85,6 +98,10 @@ def of_ended(ended: InstanceEnded) -> Json:
     return {"kind": "ended", **dataclasses.asdict(ended)}
 
 
+def of_denied(denied: EgressDenied) -> Json:
+    return {"kind": "denied", **dataclasses.asdict(denied)}
+
+
 def of_line(line: LogLine) -> Json:
     return {
         "kind": "line",
@@ -98,7 +115,7 @@ def of_line(line: LogLine) -> Json:
     }
 
 
-def to_event(content: Json) -> InstanceReady | InstanceEnded | LogLine:
+def to_event(content: Json) -> InstanceReady | InstanceEnded | EgressDenied | LogLine:
     """Raises: ValueError for a kind that is not known."""
     kind = content.pop("kind")
     if kind == "ready":
@@ -107,6 +124,8 @@ def to_event(content: Json) -> InstanceReady | InstanceEnded | LogLine:
         return InstanceEnded(
             function=FunctionName(**content.pop("function")), last_lines=tuple(content.pop("last_lines")), **content
         )
+    if kind == "denied":
+        return EgressDenied(function=FunctionName(**content.pop("function")), **content)
     if kind == "line":
         return LogLine(function=FunctionName(*content.pop("function")), **content)
     raise ValueError(f"unknown event {kind!r}")

@@ -10,11 +10,12 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from faasioflex.runtime import linux
 from faasioflex.runtime.children import Children
+from faasioflex.runtime.egress.messages import Denial
 from faasioflex.runtime.isolation import Order, Shown, Verdict, over_memory
 from faasioflex.runtime.processes import ProcessTable, memory_of
 from faasioflex.runtime.spawn import Spawn, spawn
@@ -28,6 +29,7 @@ class Processes:
     """Boxes that are process groups."""
 
     needs_process_table = True
+    relayed = False
     warning = (
         "NO ISOLATION: functions and builds run as plain processes of this user, with its files and its network. "
         "For debugging and macOS only; start the platform without --runtime process for sandboxes."
@@ -38,7 +40,8 @@ class Processes:
         if _IS_LINUX:
             linux.load()
 
-    def box(self, order: Order) -> ProcessBox:
+    def box(self, order: Order, on_denial: Callable[[Denial], None]) -> ProcessBox:
+        """Nothing is denied: it has the user's own network."""
         return ProcessBox(order, self._children)
 
     def tidy(self) -> None:

@@ -17,7 +17,8 @@ from faasioflex.runtime.processes import ProcessTable, memory_of, pid_inside
 from faasioflex.runtime.sandbox import seccomp
 from faasioflex.runtime.sandbox.cgroup import Group
 from faasioflex.runtime.sandbox.command import View, arguments
-from faasioflex.runtime.sandbox.options import in_memory
+from faasioflex.runtime.sandbox.network import SandboxNetwork
+from faasioflex.runtime.sandbox.options import as_arguments, in_memory
 from faasioflex.runtime.sandbox.staging import Preparation, staged
 from faasioflex.runtime.sandbox.status import StatusPipe
 from faasioflex.runtime.sandbox.writable import hand_over
@@ -50,6 +51,7 @@ class SandboxBox:
         uid: int | None,
         group: Group | None,
         release: Callable[[], None],
+        network: SandboxNetwork | None = None,
     ) -> None:
         self._order = order
         self._view = view
@@ -58,6 +60,7 @@ class SandboxBox:
         self._group = group
         self.uid = uid
         self._release = release
+        self._network = network
         self._owners: list[tuple[Path, int, int]] = []  # of writable folders, before they were the job's
         self._counted = group is not None and group.memory_bytes() is not None
         self._status = StatusPipe()
@@ -75,11 +78,16 @@ class SandboxBox:
             kept = seccomp.open_programs(memory_is_counted=self._counted)
             filters = tuple(kept)
             gate = None
-            if self.uid is None:
+            if self.uid is None or self._network is not None:
                 gate, self._gate = os.pipe()
                 kept.append(gate)
             ours.callback(_close_all, kept)
-            options = in_memory(arguments(self._view, paths[:-1], filters, self._status.writing, gate))
+            hosts = None
+            if self._network is not None and self._network.hosts is not None:
+                hosts = in_memory(self._network.hosts.encode())
+                kept.append(hosts)
+            made = arguments(self._view, paths[:-1], filters, self._status.writing, gate, hosts=hosts)
+            options = in_memory(as_arguments(made))
             kept.append(options)
             self._outer = spawn(
                 Spawn(
@@ -93,7 +101,13 @@ class SandboxBox:
             )
         self._status.listen()
         ended = self._children.ended(self._outer)
-        await self._hold_init()
+        try:
+            await self._hold_init()
+        except OSError:
+            self.kill()
+            await ended
+            await self.gone()
+            raise
         return ended
 
     def _marks(self) -> dict[str, str]:
@@ -120,18 +134,24 @@ class SandboxBox:
         )
 
     async def _hold_init(self) -> None:
-        """Get hold of the sandbox's init. As a plain user it waits at the gate: only now does it have a namespace in which
-        RLIMIT_NPROC counts its own processes and not all of the user's."""
+        """Get hold of the sandbox's init, which waits at the gate: until its network is set up, and as a plain user because
+        only now does it have a namespace in which RLIMIT_NPROC counts its own processes and not all of the user's."""
         self._init = await self._status.init
         try:
             if self._init is not None:
                 self._init_handle = os.pidfd_open(self._init)
-                if self._gate is not None:
+                if self.uid is None:
                     most = self._order.processes + OWN_PROCESSES
                     resource.prlimit(self._init, resource.RLIMIT_NPROC, (most, most))
+                if self._network is not None:
+                    await self._network.open(self._init)
+                if self._gate is not None:
                     os.write(self._gate, b"x")
         except (ProcessLookupError, BrokenPipeError):
             return  # it has ended already; its exit tells
+        except OSError:
+            self.kill()  # before the gate is closed, which opens it
+            raise
         finally:
             self._close_gate()
 
@@ -239,6 +259,8 @@ class SandboxBox:
     def close(self) -> None:
         self._status.close()
         self._close_gate()
+        if self._network is not None:
+            self._network.close()
         if self._init_handle is not None:
             os.close(self._init_handle)
             self._init_handle = None

@@ -24,7 +24,7 @@ class View:
     etc: Path
     shown: tuple[Shown, ...]
     tmp_bytes: int
-    network: bool = False
+    network: bool = False  # the host's own
 
     @property
     def sources(self) -> tuple[Path, ...]:
@@ -32,14 +32,27 @@ class View:
         return (self.etc, *(item.source for item in self.shown))
 
 
-def arguments(view: View, paths: Sequence[str], seccomp: Sequence[int], status: int, block: int | None) -> list[str]:
-    """The options for ``--args``. ``paths``: where :attr:`View.sources` can be reached by the sandbox's host uid."""
+def arguments(
+    view: View,
+    paths: Sequence[str],
+    seccomp: Sequence[int],
+    status: int,
+    block: int | None,
+    *,
+    hosts: int | None = None,
+) -> list[str]:
+    """The options for ``--args``. ``paths``: where :attr:`View.sources` can be reached by the sandbox's host uid.
+
+    ``hosts``: a descriptor of its own /etc/hosts.
+    """
     made = ["--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
     made += [] if view.network else ["--unshare-net"]
     made += ["--disable-userns", "--uid", str(system.INSIDE_UID), "--gid", str(system.INSIDE_UID)]
     made += ["--hostname", "function", "--new-session", "--die-with-parent", "--cap-drop", "ALL"]
     made += system.arguments()
     made += ["--ro-bind", paths[0], "/etc", *system.etc_arguments()]
+    if hosts is not None:
+        made += ["--perms", "0644", "--ro-bind-data", str(hosts), "/etc/hosts"]
     # its user is root's equal for the settings of its own IPC namespace: nobody needs to write any
     made += ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev"]
     made += ["--perms", "1777", "--size", str(SHARED_MEMORY_BYTES), "--tmpfs", _SHARED_MEMORY, "--remount-ro", "/dev"]

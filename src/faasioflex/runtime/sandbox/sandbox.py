@@ -4,31 +4,38 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from faasioflex.model.errors import StartFailed
 from faasioflex.runtime import linux
 from faasioflex.runtime.children import Children
+from faasioflex.runtime.egress.link import Link
+from faasioflex.runtime.egress.messages import Denial
 from faasioflex.runtime.isolation import Box, Order
 from faasioflex.runtime.sandbox import cgroups, seccomp, system
 from faasioflex.runtime.sandbox.box import OWN_PROCESSES, Bubblewrap, SandboxBox
 from faasioflex.runtime.sandbox.cgroup import Group, Groups, Limit, clear
 from faasioflex.runtime.sandbox.command import SHARED_MEMORY_BYTES, View
+from faasioflex.runtime.sandbox.network import SandboxNetwork
 from faasioflex.runtime.sandbox.program import locate
 from faasioflex.runtime.sandbox.uids import UidBlock
 
 
 class Sandboxes:
-    """Linux only. ``state`` is a private folder of the launcher's, kept from start to start.
+    """Linux only. ``state`` is a private folder of the launcher's, kept from start to start; ``link`` leads to the egress relay,
+    without which sandboxes have no network at all.
 
     Raises: OSError where this machine has no bubblewrap or no seccomp program.
     """
 
     warning = None
 
-    def __init__(self, data: Path, state: Path, children: Children) -> None:
+    def __init__(self, data: Path, state: Path, children: Children, link: Link | None = None) -> None:
         linux.load()
         self._children = children
+        self._link = link
+        self.relayed = link is not None
         state.mkdir(parents=True, exist_ok=True)
         self._record = state / "cgroups.json"
         self._clear_groups_of_before()
@@ -43,19 +50,26 @@ class Sandboxes:
         self._etc_with_network = system.make_etc(state / "etc-network", network=True)
         self._dying: list[tuple[Group | None, int | None]] = []
 
-    def box(self, order: Order) -> Box:
-        """Raises: StartFailed where uids or control groups cannot be had."""
-        if order.network:
+    def box(self, order: Order, on_denial: Callable[[Denial], None]) -> Box:
+        """Raises: StartFailed where uids or control groups cannot be had, or for an egress list that cannot be read."""
+        on_host = order.network and self._link is None
+        if on_host:
             system.refresh_network_files(self._etc_with_network)
         view = View(
             argv=order.argv,
             env=order.env,
             cwd=order.cwd,
-            etc=self._etc_with_network if order.network else self._etc,
+            etc=self._etc_with_network if on_host else self._etc,
             shown=tuple(item for item in order.shown if item.writable or not system.is_system(item.source)),
             tmp_bytes=order.disk_bytes,
-            network=order.network,
+            network=on_host,
         )
+        network = None
+        if order.guest is not None and self._link is not None:
+            try:
+                network = SandboxNetwork(order.guest, self._link, self._children, on_denial)
+            except ValueError as error:
+                raise StartFailed(f"network.egress cannot be read: {error}") from error
         limit = Limit(order.memory_bytes + order.disk_bytes + SHARED_MEMORY_BYTES, order.processes + OWN_PROCESSES)
         try:
             uid = self._uids.take() if self._uids else None
@@ -70,6 +84,7 @@ class Sandboxes:
             uid=uid,
             group=group,
             release=lambda: self._release(group, uid),
+            network=network,
         )
 
     def _release(self, group: Group | None, uid: int | None) -> None:

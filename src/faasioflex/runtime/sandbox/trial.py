@@ -10,7 +10,7 @@ from pathlib import Path
 
 from faasioflex.runtime.sandbox import seccomp, system
 from faasioflex.runtime.sandbox.command import View, arguments
-from faasioflex.runtime.sandbox.options import in_memory
+from faasioflex.runtime.sandbox.options import as_arguments, in_memory
 from faasioflex.runtime.sandbox.program import locate
 from faasioflex.runtime.sandbox.staging import Preparation, staged
 from faasioflex.runtime.sandbox.uids import FIRST
@@ -37,7 +37,7 @@ async def _run(folder: Path) -> str | None:
     paths = [str(source) for source in sources] if uid is None else [staged(number) for number in range(len(sources))]
     filters = seccomp.open_programs(memory_is_counted=False)
     status = os.open(os.devnull, os.O_WRONLY)
-    options = in_memory(arguments(view, paths[:-1], filters, status, None))
+    options = in_memory(as_arguments(arguments(view, paths[:-1], filters, status, None)))
     executable = os.open(program.path, os.O_PATH)
     opened = [*filters, status, options, executable]
     try:
