@@ -39,21 +39,22 @@ def find_program(code: Path, handler: str | None) -> Program:
 
 
 def find_script(code: Path, handler: str, interpreter: str, syntax: str | None = None) -> Program:
-    """The file ``handler``, run by ``interpreter``, whatever its ``#!`` line or its modes say.
+    """The file ``handler``, run by ``interpreter`` ("bash", "awk -f"), whatever its ``#!`` line or its modes say.
 
     ``syntax``: the interpreter's option that reads a script without running it; given, a script with mistakes is refused.
     Raises: CannotLoad.
     """
     path = _named(code, handler)
-    program = shutil.which(interpreter)
+    name, *options = interpreter.split()
+    program = shutil.which(name)
     if program is None:
-        raise CannotLoad(f"{interpreter} is not on this machine: install it where the platform runs")
+        raise CannotLoad(f"{name} is not on this machine: install it where the platform runs")
     if syntax is not None:
         read = subprocess.run([program, syntax, str(path)], stdin=subprocess.DEVNULL, capture_output=True, check=False)
         if read.returncode != 0:
             said = read.stderr.decode("utf-8", "replace").replace(f"{code}{os.sep}", "")
-            raise CannotLoad(next(iter(said.splitlines()), f"{handler}: {interpreter} cannot read it"), said)
-    return Program((program, str(path)))
+            raise CannotLoad(next(iter(said.splitlines()), f"{handler}: {name} cannot read it"), said)
+    return Program((program, *options, str(path)))
 
 
 def _named(code: Path, handler: str) -> Path:
