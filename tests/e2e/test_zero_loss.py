@@ -29,7 +29,7 @@ async def handle(event, context):
 GENERATION = %d
 """
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(900)]
 
 
 class Operator:
