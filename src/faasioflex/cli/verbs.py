@@ -42,6 +42,12 @@ VERBS: tuple[Verb, ...] = (
         "Make a folder with a working function, its test and sample requests.",
         FUNCTIONS,
     ),
+    Verb(
+        "dev",
+        "faasioflex.cli.dev:dev",
+        "Run one function on this machine, reloading it when a file changes; no platform is needed.",
+        FUNCTIONS,
+    ),
     Verb("deploy", "faasioflex.cli.deploy:deploy", "Create or update a function from a folder.", FUNCTIONS),
     Verb("list", "faasioflex.cli.list:list_functions", "List functions.", FUNCTIONS),
     Verb("get", "faasioflex.cli.get:get", "Show one function.", FUNCTIONS),

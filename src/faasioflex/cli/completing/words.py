@@ -90,3 +90,12 @@ def _at_most(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def samples(ctx: Any, incomplete: str) -> list[str]:
+    """Names of the sample requests in the folder that was named, else in this one."""
+    from faasioflex.cli.developing.samples import FOLDER, KINDS
+
+    folder = Path(ctx.params.get("folder") or ".") / FOLDER
+    found = sorted({path.stem for path in folder.glob("*") if path.suffix in KINDS})
+    return [name for name in found if name.startswith(incomplete)]

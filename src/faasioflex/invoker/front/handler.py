@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 from aiohttp import web
@@ -23,12 +23,31 @@ from faasioflex.model.errors import FfxError
 log = structlog.get_logger(__name__)
 EXECUTE_PATH = "/.ffx/execute"
 Execute = Callable[[web.BaseRequest, Reply, str], Awaitable[None]]
+ReadCall = Callable[[web.BaseRequest, str], Call]
+
+
+def read_call(request: web.BaseRequest, request_id: str) -> Call:
+    """The call that a request from the gateway means. Raises: NotFound, FunctionNotFound."""
+    return call_of(request, target_of(request), request_id)
 
 
 class Handler:
-    """``execute`` answers ``POST /.ffx/execute``. ``stopping`` makes every answer the last of its connection."""
+    """``execute`` answers ``POST /.ffx/execute``, ``read`` tells what any other request calls. ``answers_have``: header fields
+    that every function's answer gets. ``stopping`` makes every answer the last of its connection.
+    """
 
-    def __init__(self, dispatcher: Dispatcher, tunnels: Tunnels, execute: Execute, tally: Tally) -> None:
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        tunnels: Tunnels,
+        execute: Execute,
+        tally: Tally,
+        *,
+        read: ReadCall = read_call,
+        answers_have: Sequence[tuple[bytes, bytes]] = (),
+    ) -> None:
+        self._read = read
+        self._answers_have = answers_have
         self._dispatcher = dispatcher
         self._tunnels = tunnels
         self._execute = execute
@@ -71,7 +90,7 @@ class Handler:
         return reply
 
     async def _proxy(self, request: web.BaseRequest, reply: Reply, request_id: str) -> None:
-        call = call_of(request, target_of(request), request_id)
+        call = self._read(request, request_id)
         with self._tally.counting(call):
             await self._pass_on(request, reply, call)
 
@@ -80,6 +99,7 @@ class Handler:
             answer = await self._dispatcher.open(call)
         try:
             headers = towards_client(answer.head.headers, answer.revision, call.request_id, answer.start_ms)
+            headers += self._answers_have
             if answer.head.status == 101:
                 await self._tunnels.run(request, reply, answer, headers)
                 return

@@ -1,0 +1,62 @@
+"""A function's folder as ``ffx dev`` takes it: what is in function.yaml, checked as the platform would, with .env over its env."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from faasioflex.api.resource.document import read_function
+from faasioflex.cli.manifest import guess_name, guess_runtime, read_manifest
+from faasioflex.model.errors import BadRequest
+from faasioflex.model.function import FunctionSpec
+from faasioflex.model.names import ADMIN_NAMESPACE
+
+ENV_FILE = ".env"
+
+
+@dataclass(frozen=True)
+class Project:
+    """``spec.env`` has everything that the function gets; ``from_file`` names what of it comes from ``env_file``."""
+
+    folder: Path
+    spec: FunctionSpec
+    env_file: Path
+    from_file: tuple[str, ...]
+
+
+def read_project(folder: Path, env_file: Path | None = None) -> Project:
+    """``env_file`` None: the folder's ``.env``, if it has one.
+
+    Raises: BadRequest, Invalid, NotSupportedYet.
+    """
+    if not folder.is_dir():
+        raise BadRequest(f"{folder} is not a folder: 'ffx new {folder}' makes one with a function in it")
+    document = dict(read_manifest(folder) or {})
+    document.pop("source", None)
+    document.setdefault("name", guess_name(folder) if "name" not in document else None)
+    document.setdefault("runtime", guess_runtime(folder) if "runtime" not in document else None)
+    extra = read_env(env_file or folder / ENV_FILE, must_exist=env_file is not None)
+    env = document.get("env")
+    if extra and (env is None or isinstance(env, dict)):
+        document["env"] = {**(env or {}), **extra}
+    spec = read_function(document).spec(ADMIN_NAMESPACE)
+    return Project(folder, spec, env_file or folder / ENV_FILE, tuple(extra))
+
+
+def read_env(file: Path, *, must_exist: bool) -> dict[str, str]:
+    """Names and values of a .env file; a name without ``=`` is left out.
+
+    Raises: BadRequest where it cannot be read. No error of it holds a value.
+    """
+    from dotenv import dotenv_values
+
+    if not file.is_file():
+        if must_exist:
+            raise BadRequest(f"{file} is not there: --env-file names a file of lines like NAME=value")
+        return {}
+    try:
+        with file.open(encoding="utf-8") as stream:
+            found = dotenv_values(stream=stream, interpolate=True)
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadRequest(f"{file} cannot be read: {type(error).__name__}") from None
+    return {name: value for name, value in found.items() if value is not None}
