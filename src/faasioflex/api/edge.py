@@ -1,4 +1,4 @@
-"""What surrounds every request: its id, who may send it from a browser, and the answer when something unforeseen is raised."""
+"""What surrounds every request: its id, who may send it from a browser, HEAD as GET without a body, and the unforeseen."""
 
 from __future__ import annotations
 
@@ -34,10 +34,15 @@ class Edge:
         given = headers.get("x-request-id", "")
         request_id = given if _SANE_ID.fullmatch(given) else uuid.uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
+        bodyless = scope["method"] == "HEAD"
+        if bodyless:
+            scope = {**scope, "method": "GET"}
         started = False
 
         async def answer(message: Message) -> None:
             nonlocal started
+            if bodyless and started:
+                return
             if message["type"] == "http.response.start":
                 started = True
                 out = MutableHeaders(scope=message)
@@ -45,6 +50,8 @@ class Edge:
                 out.setdefault("x-content-type-options", "nosniff")
                 out.setdefault("cache-control", "no-store")
             await send(message)
+            if bodyless:  # an answer without an end would go on; now its route is told that nobody listens
+                await send({"type": "http.response.body"})
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
