@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from faasioflex.manager.builder.requirements import (
+from faasioflex.manager.builder.pip.requirements import (
     build_needs,
     from_list,
     from_pyproject,

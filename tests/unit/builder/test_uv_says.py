@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from faasioflex.manager.builder.uv_says import Missing, missing_wheel
+from faasioflex.manager.builder.pip.uv_says import Missing, missing_wheel
 
 HINT = "\n\nhint: Wheels are required for `foo` because building from source is disabled for all packages"
 

@@ -48,7 +48,7 @@ class Step:
     binds: tuple[Bind, ...]
     cwd: str = "/tmp"  # noqa: S108 - the sandbox's private tmpfs
     network: bool = False
-    language: str = "python"
+    language: str | None = "python"
     output: Path | None = None
     limits: StepLimits | None = None
     explains: bool = False

@@ -15,16 +15,18 @@ import structlog
 from faasioflex.bus.buckets import CODE_OBJECTS
 from faasioflex.bus.port import Bus
 from faasioflex.manager.archive.unpack import unpack
-from faasioflex.manager.builder.check import check_step, compile_step, make_executable
+from faasioflex.manager.builder.check import check_step, make_executable
 from faasioflex.manager.builder.jobs import BuildLimits, Jobs, StepFailed
-from faasioflex.manager.builder.packages import Packages
-from faasioflex.manager.builder.store import BUILDS, LAYERS, Store, build_key, seal
+from faasioflex.manager.builder.store import BUILDS, LAYERS, Store, build_key
+from faasioflex.manager.builder.system import Deps, Layer, Work
+from faasioflex.manager.builder.systems import Systems
 from faasioflex.model.errors import BuildFailed, Invalid, PayloadTooLarge, StartFailed, Unavailable
 from faasioflex.model.function import CodeSource, RevisionRecord
 from faasioflex.model.instance import BuiltCode
-from faasioflex.runtime.language import language
+from faasioflex.runtime.language import Language, language
 from faasioflex.runtime.port import RuntimeDriver
 from faasioflex.runtime.registries import Registries
+from faasioflex.runtime.toolchain import Toolchain, ensure_async
 
 log = structlog.get_logger(__name__)
 AT_ONCE = 2
@@ -67,26 +69,26 @@ class LocalBuilder:
         self._jobs = Jobs(driver, limits.step)
         self._store = Store(folder)
         self._store.sweep()
-        self._packages = Packages(self._jobs, self._store, registries)
+        self._systems = Systems(self._jobs, self._store, registries)
         self._running: dict[object, tuple[_Running, asyncio.Task[BuiltCode]]] = {}
         self._turn = asyncio.Semaphore(AT_ONCE)
 
     def find(self, record: RevisionRecord) -> BuiltCode | None:
-        for key in _keys(record):
+        for key in self._keys(record):
             path = self._store.find(BUILDS, key)
-            layer = _layer_of(path) if path is not None else None
-            if path is None or layer is None:
+            built = _Built.read(path) if path is not None else None
+            if path is None or built is None:
                 continue
-            deps = self._store.find(LAYERS, layer) if layer else None
-            if deps is not None or not layer:
-                return BuiltCode(path / "code", deps)
+            layer = self._store.find(LAYERS, built.layer) if built.layer else None
+            if built.deps != "layer" or layer is not None:
+                return BuiltCode(path / "code", _deps(built.deps, path, layer))
         return None
 
     async def build(self, record: RevisionRecord, on_line: Callable[[str], None]) -> BuiltCode:
         # what the check sees is a part of it: another's environment must not decide about this one
-        same = (_keys(record), tuple(sorted(record.env.items())), record.limits)
+        same = (self._keys(record), record.source, tuple(sorted(record.env.items())), record.limits)
         if same not in self._running:
-            running = _Running(_keys(record))
+            running = _Running(self._keys(record))
             task = asyncio.create_task(self._build(record, running.tell))
             self._running[same] = running, task
             task.add_done_callback(lambda _: self._running.pop(same, None))
@@ -95,14 +97,15 @@ class LocalBuilder:
         return await asyncio.shield(task)
 
     async def collect(self, in_use: list[RevisionRecord]) -> None:
-        wanted = {key for record in in_use for key in _keys(record)}
+        wanted = {key for record in in_use for key in self._keys(record)}
         wanted.update(key for running, _ in self._running.values() for key in running.keys)
         for gone in await self._store.collect(BUILDS, wanted):
             log.info("unused build removed", key=gone)
-        layers = {_layer_of(self._store.root / BUILDS / key) for key in self._store.keys(BUILDS)}
+        kept = [_Built.read(self._store.root / BUILDS / key) for key in self._store.keys(BUILDS)]
         if not self._running:  # one of those may have a layer that nothing refers to yet
-            for gone in await self._store.collect(LAYERS, layers - {None, ""}):  # type: ignore[arg-type]
+            for gone in await self._store.collect(LAYERS, {one.layer for one in kept if one and one.layer}):
                 log.info("unused packages removed", key=gone)
+            await self._systems.collect(in_use)
         await asyncio.to_thread(self._store.sweep)
 
     async def _build(self, record: RevisionRecord, on_line: Callable[[str], None]) -> BuiltCode:
@@ -111,11 +114,13 @@ class LocalBuilder:
             if found is not None:
                 return found
             try:
+                toolchain = await _toolchain(record, on_line)
                 async with asyncio.timeout(self._limits.build_s):
-                    found = await self._make(record, on_line)
+                    found = await self._make(record, toolchain, on_line)
             except StartFailed as error:
                 raise Unavailable(error.message) from error  # of the sandbox for a step: not the function's fault
-            except Unavailable:
+            except Unavailable as error:
+                on_line(f"build postponed: {error.message.splitlines()[0]}")
                 raise
             except Exception as error:
                 failed = self._failed(error)
@@ -140,7 +145,9 @@ class LocalBuilder:
         log.error("a build failed inside the platform", exc_info=error)
         return BuildFailed(f"something went wrong inside the platform ({type(error).__name__}): its log has the trace")
 
-    async def _make(self, record: RevisionRecord, on_line: Callable[[str], None]) -> BuiltCode:
+    async def _make(
+        self, record: RevisionRecord, toolchain: Toolchain | None, on_line: Callable[[str], None]
+    ) -> BuiltCode:
         if not isinstance(record.source, CodeSource):
             raise BuildFailed("images are not built here")
         kind = language(record.runtime)
@@ -148,18 +155,17 @@ class LocalBuilder:
         if packed is None:
             raise BuildFailed("the code is not stored any more: deploy it again")
         async with self._store.aside(BUILDS) as folder:
-            code = folder / "code"
+            work = Work(record, kind, toolchain, folder, on_line)
             on_line(f"== unpack {record.source.size_bytes} bytes of code")
-            await asyncio.to_thread(unpack, packed, code, sha256=record.source.sha256)
+            await asyncio.to_thread(unpack, packed, work.code, sha256=record.source.sha256)
             if record.runtime == "exec":
-                make_executable(code, record.handler)
-            layer = await self._packages.layer(code, kind, record.namespace, on_line)
-            if record.runtime == "python":
-                await self._compile(code, on_line)
-            deps = self._store.find(LAYERS, layer.key) if layer else None
-            await self._jobs.run(check_step(record, kind, code, deps), on_line)
-            (folder / _BUILT).write_text(json.dumps({"layer": layer.key if layer else ""}), "utf-8")
-            key = build_key(record, layer.owner if layer else "")
+                make_executable(work.code, record.handler)
+            made = await self._systems.of(kind).make(work)
+            layer = made.layer or Layer("", "")
+            deps = _deps(made.deps, folder, self._store.find(LAYERS, layer.key) if layer.key else None)
+            await self._jobs.run(check_step(record, kind, work.code, deps), on_line)
+            _Built(layer.key, made.deps).write(folder)
+            key = build_key(record, layer.owner, self._stamp(kind))
             if self.find(record) is None:  # what may be there lacks its packages
                 await self._store.discard(BUILDS, key)
             self._store.keep(BUILDS, key, folder)
@@ -168,27 +174,47 @@ class LocalBuilder:
             raise Unavailable("the finished build was removed by somebody: it is made again")
         return found
 
-    async def _compile(self, code: Path, on_line: Callable[[str], None]) -> None:
-        """A file that does not compile (Python 2 in a package's tests) is no error: what the handler needs, the check finds."""
+    def _keys(self, record: RevisionRecord) -> tuple[str, ...]:
+        """Under which its build may lie: everybody's, or its namespace's own. None for a language that is not there."""
         try:
-            await self._jobs.run(compile_step(code), on_line)
-        except StepFailed as error:
-            if error.ended.exit_code is None:
-                raise
-        await asyncio.to_thread(seal, code)
+            stamp = self._stamp(language(record.runtime))
+        except Invalid:
+            return ()
+        return tuple(build_key(record, owner, stamp) for owner in ("", record.namespace))
+
+    def _stamp(self, kind: Language) -> list[object]:
+        return self._systems.of(kind).stamp(kind)
 
 
-def _keys(record: RevisionRecord) -> tuple[str, ...]:
-    """Under which its build may lie: everybody's, or its namespace's own."""
-    return tuple(build_key(record, owner) for owner in ("", record.namespace))
+@dataclass(frozen=True)
+class _Built:
+    """What a finished build says of itself, in a file beside its code."""
+
+    layer: str
+    deps: Deps
+
+    @staticmethod
+    def read(build: Path) -> _Built | None:
+        """None where that cannot be read."""
+        try:
+            content = json.loads((build / _BUILT).read_text("utf-8"))
+            layer = str(content["layer"])
+            return _Built(layer, content.get("deps", "layer" if layer else "none"))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+    def write(self, build: Path) -> None:
+        (build / _BUILT).write_text(json.dumps({"layer": self.layer, "deps": self.deps}), "utf-8")
 
 
-def _layer_of(build: Path) -> str | None:
-    """The key of its layer, "" without one; None where that cannot be read."""
-    try:
-        return str(json.loads((build / _BUILT).read_text("utf-8"))["layer"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+def _deps(deps: Deps, build: Path, layer: Path | None) -> Path | None:
+    return {"none": None, "layer": layer, "own": build / "deps"}[deps]
+
+
+async def _toolchain(record: RevisionRecord, on_line: Callable[[str], None]) -> Toolchain | None:
+    """What its language needs, fetched at the first use. Raises: Unavailable, NotSupportedYet."""
+    need = language(record.runtime).toolchain
+    return await ensure_async(need, on_line) if need is not None else None
 
 
 def _not_written(error: OSError) -> BuildFailed:

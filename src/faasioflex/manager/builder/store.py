@@ -12,7 +12,7 @@ import platform
 import secrets
 import shutil
 import stat
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from pathlib import Path
 
 from faasioflex.model.function import CodeSource, RevisionRecord
@@ -26,10 +26,15 @@ def digest(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def build_key(record: RevisionRecord, owner: str) -> str:
-    """Same code, runtime and handler on the same interpreter: same build. ``owner`` as that of its layer."""
+def build_key(record: RevisionRecord, owner: str, stamp: Sequence[object] = ()) -> str:
+    """Same code, runtime and handler on the same interpreter: same build. ``owner`` as that of its layer.
+
+    ``stamp``: what else decides about it, as its package system says.
+    """
     code = record.source.sha256 if isinstance(record.source, CodeSource) else record.source.image
-    return digest(FORMAT, code, record.runtime, record.handler, owner, platform.python_version(), platform.machine())
+    return digest(
+        FORMAT, code, record.runtime, record.handler, owner, platform.python_version(), platform.machine(), *stamp
+    )
 
 
 def layer_key(requirements: list[str], owner: str) -> str:

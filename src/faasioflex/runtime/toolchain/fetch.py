@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import re
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -20,12 +18,12 @@ from faasioflex.model.errors import Unavailable
 from faasioflex.runtime.registries import machine_registries
 from faasioflex.runtime.toolchain.machine import of_machine, version_of
 from faasioflex.runtime.toolchain.need import Need
-from faasioflex.runtime.toolchain.store import fetched, folder_of, lock_file, sweep
+from faasioflex.runtime.toolchain.store import fetched, folder_of, lock_of, sweep
 from faasioflex.runtime.toolchain.toolchain import Toolchain
+from faasioflex.runtime.toolchain.turn import turn
 
 OnLine = Callable[[str], None]
 TRY_AGAIN_S = 15
-_LOOK_EVERY_S = 0.1
 _TELL_EVERY_S = 1.0
 _MB = 1_000_000
 _SIZE = re.compile(r"^Downloading \S+ \(([^)]+)\)")
@@ -50,29 +48,13 @@ async def ensure_async(need: Need, on_line: OnLine) -> Toolchain:
     found = await asyncio.to_thread(find, need)
     if found is not None:
         return found
+    title = f"{need.name} {need.version}"
     try:
-        async with _turn(need, on_line) as lock:
+        async with turn(lock_of(need), lambda: on_line(f"waiting for {title}, which another process fetches")) as lock:
             found = fetched(need)  # by whoever had the lock before us
             return found or await _fetch(need, on_line, lock)
     except OSError as error:
         raise _unavailable(need, f"{error.filename or folder_of(need).parent}: {error.strerror}") from error
-
-
-@asynccontextmanager
-async def _turn(need: Need, on_line: OnLine) -> AsyncIterator[int]:
-    """One process at a time; the lock goes with its last holder, however that ends."""
-    with lock_file(need) as descriptor:
-        told = False
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if not told:
-                    on_line(f"waiting for {need.name} {need.version}, which another process fetches")
-                told = True
-                await asyncio.sleep(_LOOK_EVERY_S)
-        yield descriptor
 
 
 async def _fetch(need: Need, on_line: OnLine, lock: int) -> Toolchain:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 from faasioflex.runtime.toolchain.need import Need
@@ -39,13 +37,7 @@ def sweep(need: Need) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
-@contextlib.contextmanager
-def lock_file(need: Need) -> Iterator[int]:
-    """A descriptor of the file whose lock says who fetches; it is not locked yet."""
+def lock_of(need: Need) -> Path:
+    """The file whose lock says who fetches."""
     path = folder_of(need)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+    return path.with_name(f".{path.name}.lock")

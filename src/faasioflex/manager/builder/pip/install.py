@@ -19,9 +19,9 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from uv import find_uv_bin
 
 from faasioflex.manager.builder.jobs import MIB, Jobs, Step, StepFailed, read_only, writable
-from faasioflex.manager.builder.requirements import LONGEST_BYTES, build_needs, from_list, named, split_hashes
+from faasioflex.manager.builder.pip.requirements import LONGEST_BYTES, build_needs, from_list, named, split_hashes
+from faasioflex.manager.builder.pip.uv_says import Missing, missing_wheel
 from faasioflex.manager.builder.store import remove, seal
-from faasioflex.manager.builder.uv_says import Missing, missing_wheel
 from faasioflex.model.errors import BuildFailed
 from faasioflex.runtime.language import interpreter
 from faasioflex.runtime.port import Bind

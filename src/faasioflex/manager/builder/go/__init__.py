@@ -1,0 +1,1 @@
+"""Go modules, and the compiling of a function to one program."""

@@ -1,0 +1,1 @@
+"""Node packages, by npm."""
