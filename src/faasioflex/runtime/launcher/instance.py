@@ -27,6 +27,7 @@ from faasioflex.runtime.launcher.order import LISTENER, REPORT
 from faasioflex.runtime.processes import ProcessTable
 
 _BACKLOG = 1024  # connections that wait in the socket while it starts
+_BOOST_S = 10.0  # a start has no CPU limit for so long; one that takes longer goes on with that of the function
 Emit = Callable[[InstanceReady | InstanceEnded | EgressDenied | LogLine], None]
 
 
@@ -42,6 +43,7 @@ class Running:
         self._was_ready = False
         self._started_at = time.time()
         self._boxed_at: float | None = None  # its box stood; from here on the runtime starts
+        self._boosted = True
         self._why: tuple[EndReason, str] | None = None  # what we did to it, before its exit tells something else
         self._begun = asyncio.Event()
         self.ended = asyncio.Event()
@@ -102,7 +104,7 @@ class Running:
             self._state = "ready"
             self._was_ready = True
             self._emit(InstanceReady(self._spec.id))
-            self._box.ready()
+            self._end_boost()
             self._tell_ready(time.time())
 
     def _tell_ready(self, now: float) -> None:
@@ -113,6 +115,11 @@ class Running:
         }
         known = {"instance": spec.id, "function": str(spec.function), "revision": spec.revision}
         log.info("instance is ready", extra=known | took_ms)
+
+    def _end_boost(self) -> None:
+        if self._boosted:
+            self._boosted = False
+            self._box.ready()
 
     async def stop(self, grace_s: float) -> None:
         """SIGTERM, after ``grace_s`` SIGKILL; returns when it is gone."""
@@ -134,6 +141,8 @@ class Running:
         if self.ended.is_set() or not self._begun.is_set():
             return
         self._log.tell_dropped()
+        if time.time() - self._started_at > _BOOST_S:
+            self._end_boost()
         excess = self._box.excess(table)
         if excess is not None and self._why is None:
             self._why = ("out-of-memory", excess)

@@ -17,6 +17,7 @@ from faasioflex.runtime.processes import ProcessTable, memory_of, pid_inside
 from faasioflex.runtime.sandbox import seccomp
 from faasioflex.runtime.sandbox.cgroup import Group
 from faasioflex.runtime.sandbox.command import View, arguments
+from faasioflex.runtime.sandbox.files import too_many_files
 from faasioflex.runtime.sandbox.network import SandboxNetwork
 from faasioflex.runtime.sandbox.options import as_arguments, in_memory
 from faasioflex.runtime.sandbox.staging import Preparation, staged
@@ -204,6 +205,8 @@ class SandboxBox:
                 return
 
     def excess(self, table: ProcessTable) -> str | None:
+        if self._init is not None and (many := too_many_files(self._init, self._view.memory_places)):
+            return many
         limit = self._order.memory_bytes
         if self._group is not None and self._counted:
             if self._group.killed_for_memory():

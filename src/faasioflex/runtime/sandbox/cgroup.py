@@ -19,10 +19,14 @@ _LEAST_QUOTA_US = 1_000  # the kernel's
 
 @dataclass(frozen=True)
 class Limit:
-    """``memory_bytes`` counts everything the kernel does for the group, files in its tmpfs included."""
+    """``memory_bytes`` counts everything the kernel does for the group, files in its tmpfs included.
+
+    ``cpu_weight``: its part of the CPU where there is not enough, beside others with the usual 100.
+    """
 
     memory_bytes: int
     processes: int
+    cpu_weight: int = 100
 
 
 class Group(Protocol):

@@ -7,6 +7,7 @@ from pathlib import Path
 from faasioflex.runtime.sandbox.cgroup import CPU_PERIOD_US, Limit, Mount, quota_us, read_int, read_table, write
 
 WANTED = ("memory", "pids", "cpu", "cpuacct")
+_SHARES = 1024  # of a group of usual weight
 
 
 class Group1:
@@ -86,6 +87,8 @@ class Groups1:
             with_swap = memory / "memory.memsw.limit_in_bytes"
             if with_swap.exists():
                 write(with_swap, str(limit.memory_bytes))
+        if cpu := folders.get("cpu"):
+            write(cpu / "cpu.shares", str(limit.cpu_weight * _SHARES // 100))
         if pids := folders.get("pids"):
             write(pids / "pids.max", str(limit.processes))
         return Group1(folders)

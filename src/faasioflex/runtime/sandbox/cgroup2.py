@@ -88,6 +88,8 @@ class Groups2:
             if (folder / file).exists():
                 write(folder / file, value)
         write(folder / "pids.max", str(limit.processes))
+        if "cpu" in self.controllers:
+            write(folder / "cpu.weight", str(limit.cpu_weight))
         return Group2(folder, self.controllers)
 
     def bases(self) -> list[Path]:

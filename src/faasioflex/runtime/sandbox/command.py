@@ -31,6 +31,11 @@ class View:
         """Every host path it shows beside the system's, in the order of :func:`arguments`' ``paths``."""
         return (self.etc, *(item.source for item in self.shown))
 
+    @property
+    def memory_places(self) -> dict[str, int]:
+        """Path inside -> size in bytes of each file system that is memory of its own."""
+        return {_SHARED_MEMORY: SHARED_MEMORY_BYTES, _TMP: max(self.tmp_bytes, _SMALLEST_TMP_BYTES)}
+
 
 def arguments(
     view: View,
@@ -55,8 +60,9 @@ def arguments(
         made += ["--perms", "0644", "--ro-bind-data", str(hosts), "/etc/hosts"]
     # its user is root's equal for the settings of its own IPC namespace: nobody needs to write any
     made += ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev"]
-    made += ["--perms", "1777", "--size", str(SHARED_MEMORY_BYTES), "--tmpfs", _SHARED_MEMORY, "--remount-ro", "/dev"]
-    made += ["--perms", "1777", "--size", str(max(view.tmp_bytes, _SMALLEST_TMP_BYTES)), "--tmpfs", _TMP]
+    for place, size in view.memory_places.items():
+        made += ["--perms", "1777", "--size", str(size), "--tmpfs", place]
+    made += ["--remount-ro", "/dev"]
     for item, path in zip(view.shown, paths[1:], strict=True):
         made += ["--bind" if item.writable else "--ro-bind", path, item.target]
     made += ["--remount-ro", "/", "--chdir", view.cwd, "--clearenv"]

@@ -21,6 +21,9 @@ from faasioflex.runtime.sandbox.network import SandboxNetwork
 from faasioflex.runtime.sandbox.program import locate
 from faasioflex.runtime.sandbox.uids import UidBlock
 
+USUAL_WEIGHT = 100
+JOB_WEIGHT = 25  # a build takes all the CPU that is free, and little of what functions want
+
 
 class Sandboxes:
     """Linux only. ``state`` is a private folder of the launcher's, kept from start to start; ``link`` leads to the egress relay,
@@ -70,7 +73,11 @@ class Sandboxes:
                 network = SandboxNetwork(order.guest, self._link, self._children, on_denial)
             except ValueError as error:
                 raise StartFailed(f"network.egress cannot be read: {error}") from error
-        limit = Limit(order.memory_bytes + order.disk_bytes + SHARED_MEMORY_BYTES, order.processes + OWN_PROCESSES)
+        limit = Limit(
+            order.memory_bytes + order.disk_bytes + SHARED_MEMORY_BYTES,
+            order.processes + OWN_PROCESSES,
+            JOB_WEIGHT if order.cpu is None else USUAL_WEIGHT,
+        )
         try:
             uid = self._uids.take() if self._uids else None
             group = self.groups.make(order.id, limit) if self.groups else None
