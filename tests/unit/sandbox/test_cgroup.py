@@ -99,6 +99,9 @@ def test_version_1_takes_the_controllers_that_it_may_write(tmp_path: Path) -> No
     assert groups.controllers == {"memory", "pids"}
     group = groups.make("i-1", Limit(memory_bytes=64, processes=9))
     assert (tmp_path / "pids" / "ffx-x" / "i-1" / "pids.max").read_text() == "9"
+    assert len(group.join_files()) == 2
+    group.limit_cpu(1.0)  # there is no controller for it: nothing happens
+    assert group.cpu_s() is None
 
 
 def test_a_build_weighs_less_than_a_function(tmp_path: Path) -> None:
@@ -109,6 +112,3 @@ def test_a_build_weighs_less_than_a_function(tmp_path: Path) -> None:
     groups.make("b-1", Limit(1, 1, cpu_weight=25))
     shares = [int((tmp_path / "cpu" / "ffx-x" / name / "cpu.shares").read_text()) for name in ("i-1", "b-1")]
     assert shares == [1024, 256]
-    assert len(group.join_files()) == 2
-    group.limit_cpu(1.0)  # there is no controller for it: nothing happens
-    assert group.cpu_s() is None
