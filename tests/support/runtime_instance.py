@@ -19,7 +19,9 @@ from typing import Any
 import httpx
 
 from faasioflex.runtime.language import Language, Places
+from faasioflex.runtime.toolchain import ensure_async
 from support.deadline import eventually
+from support.go_functions import compiled
 
 FUNCTIONS = Path(__file__).parents[1] / "contract" / "runtime" / "functions"
 _SHIM = """
@@ -90,7 +92,7 @@ async def run_instance(
         path = f"{folder}/s"
         settings: dict[str, Any] = {"runtime": language.name, "handler": None, "timeout_s": 10, "concurrency": 10}
         settings |= {"payload_bytes": 1024 * 1024} | config
-        places = Places(runtime=str(language.folder), code=str(code), deps=str(deps) if deps else None)
+        places = await _places(language, code, deps)
         environment = {
             "PATH": os.environ["PATH"],
             "FFX_CONFIG": json.dumps(settings),
@@ -127,6 +129,14 @@ async def run_instance(
                 await process.wait()
             for reader in readers:
                 await asyncio.wait_for(reader, 10)
+
+
+async def _places(language: Language, code: Path, deps: Path | None) -> Places:
+    need = language.run_toolchain
+    if deps is None and language.packages == "go" and (code / "go.mod").exists():
+        deps = await asyncio.to_thread(compiled, code)
+    toolchain = str((await ensure_async(need, print)).root) if need else None
+    return Places(str(language.folder), str(code), str(deps) if deps else None, toolchain)
 
 
 def _listen(how: str, path: str, environment: dict[str, str]) -> tuple[socket.socket | None, int | None]:
@@ -171,7 +181,7 @@ async def run_check(
     language: Language, code: Path, *, handler: str | None = None, deps: Path | None = None
 ) -> tuple[int, str]:
     """Exit code and output of the check that a build makes."""
-    places = Places(runtime=str(language.folder), code=str(code), deps=str(deps) if deps else None)
+    places = await _places(language, code, deps)
     process = await asyncio.create_subprocess_exec(
         *language.check_argv(places),
         env={"PATH": os.environ["PATH"], "FFX_CONFIG": json.dumps({"runtime": language.name, "handler": handler})},

@@ -36,6 +36,14 @@ SUBJECTS = [
         frozenset({"stdout", "stuck", "blocks-loop", "streams-requests", "prefix", "websocket", "closes"}),
     ),
     Subject("python-wsgi", "python", frozenset({"stdout", "stuck", "streams-requests", "prefix", "closes"})),
+    Subject("node-handle", "node", frozenset({"stdout", "stuck", "blocks-loop", "closes"})),
+    Subject("node-cjs", "node", frozenset({"stdout", "stuck", "blocks-loop", "closes"})),
+    Subject("node-ts", "node", frozenset({"stdout", "stuck", "blocks-loop", "closes"})),
+    Subject(
+        "node-app", "node", frozenset({"stdout", "blocks-loop", "streams-requests", "prefix", "websocket", "closes"})
+    ),
+    Subject("go-handle", "go", frozenset({"stdout", "stuck", "closes"})),
+    Subject("go-handler", "go", frozenset({"stdout", "stuck", "streams-requests", "prefix", "websocket", "closes"})),
     Subject("exec-shell", "exec", frozenset({"streams-requests"})),
     Subject("bash", "bash", frozenset({"streams-requests"})),
 ]
