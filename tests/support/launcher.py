@@ -46,9 +46,10 @@ PROBE = {
 class LauncherProcess:
     """``python -m faasioflex.runtime.launcher`` on ``data``."""
 
-    def __init__(self, data: Path, mode: str) -> None:
+    def __init__(self, data: Path, mode: str, *options: str) -> None:
         self.data = data
         self.mode = mode
+        self.options = options
         self.socket = data / "run" / "launcher.sock"
         self.log = data / "launcher.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -63,7 +64,7 @@ class LauncherProcess:
         command = ["-m", "faasioflex.runtime.launcher", "--data", str(self.data), "--socket", str(self.socket)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: ASYNC220
-                [sys.executable, *command, "--mode", self.mode, "--parent", str(os.getpid())],
+                [sys.executable, *command, "--mode", self.mode, "--parent", str(os.getpid()), *self.options],
                 stderr=log,
                 env={**os.environ, "FFX_DATA": str(self.data)},
                 extra_groups=[os.getgid(), FOREIGN_GROUP] if os.geteuid() == 0 else None,

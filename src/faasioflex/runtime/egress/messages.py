@@ -37,12 +37,16 @@ class Guest:
 
 @dataclass(frozen=True)
 class Denial:
-    """``destination`` as people read it, ``why`` a sentence; ``unsaid``: how many before it were not reported."""
+    """``destination`` as people read it, ``why`` a sentence; ``unsaid``: how many before it were not reported.
+
+    ``denied`` False: it might be reached and could not be.
+    """
 
     id: str
     destination: str
     why: str
     unsaid: int = 0
+    denied: bool = True
 
 
 def pack(message: Guest | Denial | dict[str, Any]) -> bytes:

@@ -149,11 +149,13 @@ class Running:
             self._box.kill()
 
     def denied(self, denial: Denial) -> None:
-        """A destination that it asked for and may not reach."""
+        """A destination that it asked for and may not, or cannot, reach."""
         more = f" ({denial.unsaid} more before it are not shown)" if denial.unsaid else ""
-        self._log.platform(f"egress to {denial.destination} denied: {denial.why}{more}")
-        spec = self._spec
-        self._emit(EgressDenied(spec.id, spec.function, spec.revision, denial.destination, denial.why))
+        how = "denied" if denial.denied else "failed"
+        self._log.platform(f"egress to {denial.destination} {how}: {denial.why}{more}")
+        if denial.denied:
+            spec = self._spec
+            self._emit(EgressDenied(spec.id, spec.function, spec.revision, denial.destination, denial.why))
 
     def usage(self, table: ProcessTable) -> tuple[int, float]:
         return self._box.usage(table)
