@@ -6,7 +6,7 @@ import { rawProblem } from './problem.mjs';
 import { currentCall } from './report.mjs';
 import { failure, trace } from './trace.mjs';
 
-const { writeHead, write, end } = http.ServerResponse.prototype;
+const { writeHead, write, end, flushHeaders } = http.ServerResponse.prototype;
 const CALL = Symbol('call');
 
 export class AppCall extends Call {
@@ -79,6 +79,7 @@ function prepare(call) {
   res.writeHead = guardedWriteHead;
   res.write = guardedWrite;
   res.end = guardedEnd;
+  res.flushHeaders = guardedFlush;
   for (const one of [req, res]) {
     const { emit } = one;
     one.emit = (...values) => currentCall.run(call, () => emit.apply(one, values)); // listeners belong to the call
@@ -111,10 +112,6 @@ function hidePlatform(req) {
 
 function guardedWriteHead(status, reason, headers) {
   const call = this[CALL];
-  if (!call.started && !call.done) {
-    if (!call.claim()) call.abort();
-    call.started = true;
-  }
   for (const name of this.getHeaderNames()) if (name.startsWith('x-ffx-')) this.removeHeader(name);
   if (call.closes()) this.setHeader('connection', 'close');
   return typeof reason === 'string'
@@ -134,20 +131,28 @@ function guardedWrite(...values) {
 }
 
 function guardedEnd(...values) {
-  return sent(this, end, values, true);
+  return sent(this, end, values, this);
+}
+
+function guardedFlush() {
+  sent(this, flushHeaders, [], undefined);
 }
 
 /** A body that is not as long as its content-length says cuts the connection: the next answer on it would be taken for its rest. */
 function sent(res, method, values, otherwise) {
   const call = res[CALL];
-  if (!call.done) call.extend();
+  if (!call.done) {
+    if (!call.started && !call.claim()) call.abort();
+    call.started = true;
+    call.extend();
+  }
   try {
     return method.apply(res, values);
   } catch (error) {
     if (error.code !== 'ERR_HTTP_CONTENT_LENGTH_MISMATCH') throw error;
     process.stderr.write(`${error.message}\n`);
     call.abort();
-    return otherwise ? res : false;
+    return otherwise;
   }
 }
 
