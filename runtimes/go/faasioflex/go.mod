@@ -1,0 +1,3 @@
+module faasioflex.dev/faasioflex
+
+go 1.24

@@ -1,0 +1,140 @@
+package faasioflex
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"faasioflex.dev/faasioflex/internal/server"
+)
+
+// handle calls functions of the form func(context.Context, Event) (any, error): the whole body is there before.
+type handle func(context.Context, Event) (any, error)
+
+func (h handle) Serve(call *server.Call, w http.ResponseWriter, r *http.Request) {
+	body, err := call.ReadAll(r)
+	if err != nil {
+		return // the call was answered, or its client has gone
+	}
+	value, err := h(call, newEvent(r, body))
+	if call.Cut() {
+		logCancelled(call, err)
+		return
+	}
+	if err != nil {
+		fail(call, w, err)
+		return
+	}
+	made, err := toAnswer(value)
+	if err != nil {
+		fail(call, w, err)
+		return
+	}
+	setHeaders(w.Header(), made)
+	if made.stream != nil {
+		send(call, w, made)
+		return
+	}
+	if made.status != http.StatusNoContent && made.status != http.StatusNotModified {
+		w.Header()["Content-Length"] = []string{strconv.Itoa(len(made.body))}
+	}
+	w.WriteHeader(made.status)
+	_, _ = w.Write(made.body)
+}
+
+func newEvent(r *http.Request, body []byte) Event {
+	path, query := target(r.RequestURI)
+	event := Event{Method: r.Method, Path: path, RawQuery: query, Headers: r.Header, Body: body}
+	if query != "" {
+		event.Query, _ = url.ParseQuery(query) // what can be read of it
+	} else {
+		event.Query = url.Values{}
+	}
+	if r.Host != "" {
+		event.Headers["Host"] = []string{r.Host}
+	}
+	return event
+}
+
+// target is path and query as they were sent. http://host/path has its path taken out.
+func target(uri string) (path, query string) {
+	if !strings.HasPrefix(uri, "/") {
+		_, after, found := strings.Cut(uri, "://")
+		if found {
+			_, after, _ = strings.Cut(after, "/")
+			uri = "/" + after
+		}
+	}
+	uri, _, _ = strings.Cut(uri, "#")
+	path, query, _ = strings.Cut(uri, "?")
+	return path, query
+}
+
+func setHeaders(header http.Header, made answer) {
+	for name, values := range made.headers {
+		header[http.CanonicalHeaderKey(name)] = append(header[http.CanonicalHeaderKey(name)], values...)
+	}
+	delete(header, "Content-Length")
+	if header["Content-Type"] == nil {
+		header["Content-Type"] = made.contentType // nil keeps net/http from guessing
+	}
+}
+
+// send streams; each piece leaves at once. Status and headers go with the first.
+func send(call *server.Call, w http.ResponseWriter, made answer) {
+	begun := false
+	err := made.stream(call, func(piece []byte) bool {
+		if len(piece) == 0 {
+			return !call.Cut()
+		}
+		if !begun {
+			begun = true
+			w.WriteHeader(made.status)
+		}
+		if _, err := w.Write(piece); err != nil {
+			return false
+		}
+		return w.(interface{ FlushError() error }).FlushError() == nil
+	})
+	switch {
+	case call.Cut():
+		logCancelled(call, err)
+	case err != nil && begun:
+		call.Log("the function's stream failed: " + err.Error())
+		panic(http.ErrAbortHandler)
+	case err != nil:
+		clear(w.Header())
+		fail(call, w, err)
+	case !begun:
+		w.WriteHeader(made.status)
+	}
+}
+
+func fail(call *server.Call, w http.ResponseWriter, err error) {
+	var bad *BadRequest
+	var unsendable *badAnswer
+	switch {
+	case errors.As(err, &bad):
+		call.Problem(w, "bad-request", bad.Message)
+	case errors.As(err, &unsendable):
+		call.Log(unsendable.message)
+		call.Problem(w, "function-error", unsendable.message)
+	default:
+		call.Log(fmt.Sprintf("the function returned an error: %v", err))
+		call.Problem(w, "function-error", "the function returned an error: its log has it")
+	}
+}
+
+func logCancelled(call *server.Call, err error) {
+	if err == nil {
+		err = call.Err()
+	}
+	if err == nil {
+		err = context.Canceled
+	}
+	call.Log("the call was cancelled: " + err.Error())
+}

@@ -1,0 +1,92 @@
+package server
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+const lastRequests = 250 * time.Millisecond // after SIGTERM: for requests that are on their way on open connections
+
+type connState int
+
+const (
+	isNew connState = iota
+	isActive
+	isIdle
+	isGone
+)
+
+// counts are of connections. An active one has a request whose answer has not left.
+type counts struct {
+	open, active atomic.Int64
+}
+
+// connState is net/http's news of a connection.
+func (s *Server) connState(of net.Conn, state http.ConnState) {
+	c := of.(*conn)
+	before := c.state
+	switch state {
+	case http.StateNew:
+		s.counts.open.Add(1)
+		return
+	case http.StateActive:
+		c.state = isActive
+	case http.StateIdle:
+		c.state = isIdle
+		c.answered()
+	case http.StateHijacked:
+		c.state = isGone
+		s.counts.open.Add(-1)
+	case http.StateClosed:
+		c.state = isGone
+		s.counts.open.Add(-1)
+		c.answered()
+	}
+	if before == isActive && c.state != isActive {
+		s.counts.active.Add(-1)
+	}
+	if before != isActive && c.state == isActive {
+		s.counts.active.Add(1)
+	}
+}
+
+// answered is called when the whole answer has left, or the connection has gone.
+func (c *conn) answered() {
+	if call := c.call.Swap(nil); call != nil {
+		call.timer.Stop()
+	}
+	if cap(c.head) > headBytes/4 {
+		c.head = nil
+	}
+	c.head = c.head[:0]
+}
+
+// Stop accepts no more, lets what has come in be answered, each call up to its deadline, and returns then.
+func (s *Server) stop(listener *listener) {
+	s.stopping.Store(true)
+	listener.stop()
+	begun := time.Now()
+	end := begun.Add(s.settings.Timeout + StuckGrace)
+	closed := false
+	for time.Now().Before(end) {
+		waits := s.counts.active.Load() > int64(s.gate.stuckNow()) || s.gate.busy()
+		if !closed && time.Since(begun) > lastRequests {
+			closed = true
+			s.http.SetKeepAlivesEnabled(false) // closes those without a request
+			s.hijacked.Range(func(call, _ any) bool {
+				call.(*Call).cancel(context.Canceled)
+				return true
+			})
+		}
+		if !waits && (closed || s.counts.open.Load() == 0) {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// closes tells whether the connection ends with this answer.
+func (c *Call) closes() bool { return c.server.stopping.Load() || c.closing }

@@ -1,0 +1,22 @@
+package settings
+
+import (
+	"math"
+	"os"
+	"runtime"
+	"runtime/debug"
+)
+
+const memoryShare = 0.9 // of the limit for Go's heap; the rest is for what Go does not count
+
+// Bound lets Go's own scheduler and collector know the limits. A function's own GOMAXPROCS and GOMEMLIMIT stand. In a sandbox
+// Go does not see its cgroup, so it cannot find them itself; the rule for cores is Go's: rounded up, at least two.
+func Bound(set Settings) {
+	if set.CPU > 0 && os.Getenv("GOMAXPROCS") == "" {
+		cores := max(2, int(math.Ceil(set.CPU)))
+		runtime.GOMAXPROCS(min(cores, runtime.NumCPU()))
+	}
+	if set.MemoryBytes > 0 && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(int64(float64(set.MemoryBytes) * memoryShare))
+	}
+}
