@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import time
 from collections import deque
 from collections.abc import Callable
@@ -19,7 +20,7 @@ _LONGEST_REPORT_BYTES = 8 * LONGEST_LINE_BYTES  # a message of 16 KiB, escaped
 _READY_PREFIX = b'{"ready"'
 _LAST_LINES = 20
 _LONGEST_LAST_LINE = 2_000
-_LONGEST_REQUEST_ID = 128
+_REQUEST_ID = re.compile(r"[!-~]{1,128}")
 _DRAIN_S = 1.0
 
 
@@ -95,8 +96,9 @@ class InstanceLog:
         stream, message, request_id = entry.get("stream"), entry.get("message"), entry.get("request_id")
         if stream not in ("stdout", "stderr") or not isinstance(message, str):
             raise ValueError("not a log line")
-        named = request_id if isinstance(request_id, str) and len(request_id) <= _LONGEST_REQUEST_ID else None
-        self._line(stream, message[:LONGEST_LINE_BYTES], named)
+        named = request_id if isinstance(request_id, str) and _REQUEST_ID.fullmatch(request_id) else None
+        one_line = message[:LONGEST_LINE_BYTES].replace("\r", "\\r").replace("\n", "\\n")
+        self._line(stream, one_line, named)
 
     def _line(self, stream: Stream, message: str, request_id: str | None) -> None:
         function, revision, instance = self._identity
