@@ -64,6 +64,7 @@ def test_the_short_way_from_its_template_to_an_answer(platform: Platform, folder
 
     function = str(folder / "shout")
     ffx("new", function, "--runtime", "awk")
+    ffx("test", function)
     ffx("deploy", function, "--wait")
     assert ffx("invoke", "shout", "--raw", "-d", "hello") == "HELLO\n"
     assert "awk" in httpx.get(f"{platform.url}/openapi.json").json()["components"]["schemas"]["FunctionIn"][

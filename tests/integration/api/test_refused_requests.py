@@ -89,9 +89,6 @@ async def test_each_wrong_field_is_named(
     [
         {"visibility": "public"},
         {"secrets": ["db"]},
-        {"network": {"egress": ["*"]}},
-        {"runtime": "node"},
-        {"runtime": "go"},
         {"runtime": "image", "source": {"image": "a:b"}},
         {"scaling": {"cpu_percent": 50}},
         {"scaling": {"memory_percent": 81}},
