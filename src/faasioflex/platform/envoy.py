@@ -20,6 +20,7 @@ def envoy_settings(
         api_socket=folder.api_socket,
         invoker_socket=folder.invoker_socket,
         admin_socket=folder.envoy_admin_socket,
+        functions_socket=folder.functions_socket if settings.runtime == "sandbox" else None,
         host=host,
         port=port,
         tls_cert=chain,

@@ -60,6 +60,16 @@ class DataFolder:
         return self.sockets / "envoy.sock"
 
     @property
+    def functions_socket(self) -> Path:
+        """The gateway for calls of functions alone: what FFX_URL in a sandbox leads to."""
+        return self.sockets / "functions.sock"
+
+    @property
+    def egress_socket(self) -> Path:
+        """The egress relay, for the launcher."""
+        return self.sockets / "egress.sock"
+
+    @property
     def platform_json(self) -> Path:
         return self.run / "platform.json"
 
@@ -75,6 +85,11 @@ class DataFolder:
     @property
     def envoy(self) -> Path:
         return self.root / "envoy"
+
+    @property
+    def egress(self) -> Path:
+        """Configuration of the egress Envoy."""
+        return self.root / "egress"
 
     @property
     def builds(self) -> Path:

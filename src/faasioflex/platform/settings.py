@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from faasioflex.gateway.egress.addresses import parse_allowances
+from faasioflex.model.egress import parse_all
 from faasioflex.model.errors import FieldError, Invalid
 from faasioflex.platform.folder import DataFolder
 
@@ -49,6 +51,12 @@ class Settings:
     nats_max_memory_bytes: int = _setting(64 * MIB, "bytes", "JetStream in memory: no bucket of ours is, so little")
     nats_max_file_bytes: int = _setting(
         16 * 1024 * MIB, "bytes", "JetStream on disk: buckets and streams reserve 2 GiB"
+    )
+    egress_allow: str = _setting(
+        "", "addresses", "10.1.2.3:5432 10.2.0.0/16: those not public that functions may reach which name them; none"
+    )
+    build_egress: str = _setting(
+        "", "hosts", "files.example.org *.example.net: what fetching packages may reach beside the registries; none"
     )
     start_timeout_s: float = _setting(120.0, "seconds", "a big store takes nats-server a while after a crash")
 
@@ -122,9 +130,21 @@ class Settings:
         found += [FieldError(f"/{name}", "must be above 0") for name in positive if getattr(self, name) <= 0]
         if self.nats_sync_interval_s < 0:
             found.append(FieldError("/nats_sync_interval_s", "must be 0 (every write) or more"))
+        for name, parse in (("egress_allow", parse_allowances), ("build_egress", parse_hosts)):
+            try:
+                parse(getattr(self, name))
+            except ValueError as error:
+                found.append(FieldError(f"/{name}", str(error)))
         if not MIB <= self.nats_max_payload_bytes <= 64 * MIB:
             found.append(FieldError("/nats_max_payload_bytes", "must be 1 MiB to 64 MiB, which is NATS's own bound"))
         return found
+
+
+def parse_hosts(text: str) -> tuple[str, ...]:
+    """The entries of ``build_egress``, separated by spaces or commas. Raises: ValueError with a sentence."""
+    entries = tuple(text.replace(",", " ").split())
+    parse_all(entries)
+    return entries
 
 
 def default_data() -> Path:
@@ -163,6 +183,8 @@ def _convert(kind: str, value: Any) -> Any:
     """``value`` (a text of the environment, or a file's own type) as ``kind``. Raises ValueError with a sentence."""
     if kind == "str | None":
         return None if value is None else str(value)
+    if kind == "str" and isinstance(value, list) and all(isinstance(word, str) for word in value):
+        return " ".join(value)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise ValueError(f"must be {'a text' if kind == 'str' else 'a number'}")
     if kind == "str":

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
+from faasioflex.model.egress import MOST_ENTRIES, parse
 from faasioflex.model.function import MIB, Limits, Network, Scaling
 
 GIB = 1024 * MIB
@@ -78,13 +79,26 @@ class ScalingIn(Strict):
         return Scaling(**dict(self))
 
 
-Destination = Annotated[str, StringConstraints(min_length=1, max_length=260)]
+def _destination(entry: str) -> str:
+    try:
+        parse(entry)
+    except ValueError as error:
+        raise PydanticCustomError("destination", "{why}", {"why": str(error)}) from None
+    return entry
+
+
+Destination = Annotated[str, StringConstraints(min_length=1, max_length=300), AfterValidator(_destination)]
 
 
 class NetworkIn(Strict):
     """What instances may reach."""
 
-    egress: list[Destination] = Field(default_factory=list, max_length=100, description="Only [] is taken so far")
+    egress: list[Destination] = Field(
+        default_factory=list,
+        max_length=MOST_ENTRIES,
+        description="host, host:port, *.host or * (with :port), names or addresses; private addresses only where the "
+        "operator allows them and they are named one by one",
+    )
 
     def value(self) -> Network:
         return Network(tuple(self.egress))

@@ -33,8 +33,6 @@ def _unsupported(function: FunctionIn) -> Iterator[FieldError]:
         yield FieldError("/visibility", "Only private so far: there are no identities yet")
     if function.secrets:
         yield FieldError("/secrets", "Secrets cannot be stored yet: leave the list empty")
-    if function.network.egress:
-        yield FieldError("/network/egress", "Instances have no network yet: leave the list empty")
     default = Scaling()
     for field in _SCALING_FIELDS:
         value = getattr(default, field)

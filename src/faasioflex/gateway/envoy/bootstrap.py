@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from faasioflex.gateway.envoy.clusters import ADS, fixed_clusters
+from faasioflex.gateway.envoy.functions_listener import functions_listener
 from faasioflex.gateway.envoy.listener import listener
 from faasioflex.gateway.envoy.proto import Json, seconds, typed
 from faasioflex.gateway.envoy.routes import ROUTES, fixed_host
@@ -69,7 +70,7 @@ def render(settings: EnvoySettings) -> Json:
         "node": {"id": settings.node, "cluster": "faasioflex"},
         "admin": {"address": {"pipe": {"path": str(settings.admin_socket), "mode": 0o600}}},
         "static_resources": {
-            "listeners": [listener(settings, settings.folder / ROUTES_FILE, tls_file)],
+            "listeners": _listeners(settings, tls_file),
             "clusters": fixed_clusters(settings),
         },
         "dynamic_resources": {
@@ -86,6 +87,14 @@ def render(settings: EnvoySettings) -> Json:
             ]
         },
     }
+
+
+def _listeners(settings: EnvoySettings, tls_file: Path | None) -> list[Json]:
+    routes = settings.folder / ROUTES_FILE
+    made = [listener(settings, routes, tls_file)]
+    if settings.functions_socket is not None:
+        made.append(functions_listener(settings, settings.functions_socket, routes))
+    return made
 
 
 def _route_config(settings: EnvoySettings) -> Json:

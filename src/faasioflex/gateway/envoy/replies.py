@@ -91,9 +91,10 @@ REPLIES = (
 )
 
 
-def local_replies() -> Json:
+def local_replies(first: tuple[Reply, ...] = ()) -> Json:
+    """``first`` come before the others."""
     return {
-        "mappers": [_mapper(reply) for reply in REPLIES],
+        "mappers": [_mapper(reply) for reply in (*first, *REPLIES)],
         "body_format": _body(errors.FfxError, "The gateway cannot serve this request.", None),
     }
 

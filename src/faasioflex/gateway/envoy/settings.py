@@ -22,6 +22,7 @@ class EnvoySettings:
     api_socket: Path
     invoker_socket: Path
     admin_socket: Path
+    functions_socket: Path | None = None  # where functions call functions (FFX_URL); made by Envoy with mode 0600
     host: str = "127.0.0.1"
     port: int = 8080
     tls_cert: Path | None = None

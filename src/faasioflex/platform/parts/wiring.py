@@ -32,13 +32,13 @@ def _manager(_host: Host, bus: Bus, settings: Settings) -> Part:
     from faasioflex.manager.builder.service import LocalBuilder
     from faasioflex.manager.service import FunctionManager
     from faasioflex.runtime.driver import LauncherDriver
+    from faasioflex.runtime.egress.plan import PLATFORM_URL
     from faasioflex.runtime.registries import machine_registries
 
     folder = settings.folder
     driver = LauncherDriver(folder.launcher_socket)
     builder = LocalBuilder(bus, driver, folder.builds, machine_registries(os.environ, Path.home()))
-    # a sandbox has no network: the platform's URL is of use only where there is no sandbox
-    url = os.environ.get("FFX_GATEWAY_URL") if settings.runtime == "process" else None
+    url = PLATFORM_URL if settings.runtime == "sandbox" else os.environ.get("FFX_GATEWAY_URL")
     return FunctionManager(bus, driver, builder, platform_url=url)
 
 

@@ -17,13 +17,13 @@ from faasioflex.platform.settings import Settings
 from faasioflex.platform.supervisor import nats
 from faasioflex.platform.supervisor.announcement import gateway_url
 from faasioflex.platform.supervisor.child import ChildSpec
-from faasioflex.platform.supervisor.probe import accepts, request
+from faasioflex.platform.supervisor.probe import accepts, accepts_packets, request
 from faasioflex.platform.supervisor.spawn import PART_VARIABLE
 from faasioflex.platform.supervisor.tls import CertificateFiles
 
 # An end takes at most 3 s of draining and the sum of the slowest of each group, which is below the contract's 15 s:
-# envoy, then control and invoker, then the launcher with its sandboxes, then nats-server.
-STOP_S = {"envoy": 1.0, "invoker": 3.0, "control": 3.0, "launcher": 4.0, "nats": 3.0}
+# envoy, then control and invoker, then the launcher with its sandboxes and the egress relay, then nats-server.
+STOP_S = {"envoy": 1.0, "invoker": 3.0, "control": 3.0, "launcher": 4.0, "egress": 3.0, "nats": 3.0}
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,18 @@ def plan(settings: Settings, host: str, port: int, certificate: CertificateFiles
     def part(name: str, command: tuple[str, ...], ready: Callable[[], Awaitable[bool]]) -> ChildSpec:
         return ChildSpec(name, lambda: list(command), ours | {PART_VARIABLE: name}, ready, STOP_S[name])
 
-    launcher = (
+    launcher: tuple[str, ...] = (
         *(*python, "-m", "faasioflex.runtime.launcher", "--mode", settings.runtime, "--parent", str(os.getpid())),
         *("--data", str(folder.root), "--socket", str(folder.launcher_socket)),
     )
+    egress = (
+        *(*python, "-m", "faasioflex.gateway.egress", "--parent", str(os.getpid()), "--allow", settings.egress_allow),
+        *("--socket", str(folder.egress_socket), "--platform", str(folder.functions_socket)),
+        *("--folder", str(folder.egress), "--envoy", str(binaries.envoy())),
+    )
+    sandboxed = settings.runtime == "sandbox"  # else functions have the network of the platform's user
+    if sandboxed:
+        launcher += ("--egress", str(folder.egress_socket))
     served = (*python, "-m", "faasioflex.platform.parts")
     return Plan(
         store=ChildSpec(
@@ -63,6 +71,7 @@ def plan(settings: Settings, host: str, port: int, certificate: CertificateFiles
             STOP_S["nats"],
         ),
         parts=(
+            *([part("egress", egress, partial(accepts_packets, folder.egress_socket))] if sandboxed else []),
             part("launcher", launcher, partial(accepts, folder.launcher_socket)),
             part("control", (*served, "control"), partial(_answers, folder)),
             part("invoker", (*served, "invoker"), partial(accepts, folder.invoker_socket)),

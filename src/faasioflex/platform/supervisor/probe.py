@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket as sockets
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,3 +49,10 @@ async def accepts(socket: Path) -> bool:
         return False
     writer.close()
     return True
+
+
+async def accepts_packets(socket: Path) -> bool:
+    """The same of a socket that takes whole messages."""
+    with sockets.socket(sockets.AF_UNIX, sockets.SOCK_SEQPACKET) as trial:
+        trial.setblocking(False)
+        return trial.connect_ex(str(socket)) == 0

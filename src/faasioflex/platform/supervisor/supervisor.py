@@ -172,7 +172,7 @@ class Supervisor:
         self._folder.platform_json.unlink(missing_ok=True)
         if "envoy" in self._children and self._children["envoy"].pid is not None:
             await drain_gateway(self._folder.envoy_admin_socket, self._hurry)
-        for names in (("envoy",), ("invoker", "control"), ("launcher",), ("nats",)):
+        for names in (("envoy",), ("invoker", "control"), ("launcher", "egress"), ("nats",)):
             present = [self._children[name] for name in names if name in self._children]
             await asyncio.gather(*(child.stop(self._hurry) for child in present))
         self._port.close()

@@ -14,6 +14,7 @@ from faasioflex.runtime.egress.messages import DESCRIPTORS_AT_ONCE, LONGEST_BYTE
 from faasioflex.runtime.launcher.journal import log
 
 _RETRY_S = 0.05
+_AWAY_LONG_S = 5.0
 
 
 class Link:
@@ -57,6 +58,7 @@ class Link:
 
     async def _keep(self) -> None:
         loop = asyncio.get_running_loop()
+        away_since: float | None = None
         said = False
         while True:
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -64,7 +66,7 @@ class Link:
             with connection:
                 try:
                     connection.connect(str(self._path))
-                    said = False
+                    away_since, said = None, False
                     self._queue = asyncio.Queue()
                     for identifier in self._guests:
                         self._queue.put_nowait(identifier)
@@ -72,7 +74,8 @@ class Link:
                     while True:
                         await self._tell(connection, await self._queue.get())
                 except OSError as error:
-                    if not said:
+                    away_since = loop.time() if away_since is None else away_since
+                    if not said and loop.time() - away_since > _AWAY_LONG_S:
                         log.warning("the egress relay is away", extra={"error": str(error)})
                         said = True
                 finally:
