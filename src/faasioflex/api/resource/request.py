@@ -30,7 +30,7 @@ class FunctionIn(Strict):
     runtime: RuntimeText = Field(description="The language: one of those that are installed")
     handler: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
         None,
-        description="What to load; null is the runtime's default (python: main:handle, else main:app; exec: the only file)",
+        description="What to load; null is the runtime's default (python: main:handle, else main:app; bash: handle.sh …)",
     )
     visibility: Visibility = Field("private", description="Only private is taken so far")
     env: Annotated[dict[EnvName, EnvValue], AfterValidator(check_env)] = Field(
