@@ -124,6 +124,7 @@ async def test_answers_below_f_are_sandboxed_and_cannot_touch_the_origin(path: s
                     ("Set-Cookie", "__Host-ffx=stolen; Secure; Path=/"),
                     ("Set-Cookie", "  FFX_x=1"),
                     ("Set-Cookie", "not_ffx_x=1"),
+                    ("Set-Cookie", "ffx_y=\udcff"),
                     ("X-Ffx-Revision", "99"),
                     ("X-Ffx-Anything", "1"),
                     ("X-Envoy-Upstream-Service-Time", "1"),
@@ -190,6 +191,13 @@ async def test_cookies_in_several_headers() -> None:
         lines = ("Cookie: a=1", "Cookie: ffx_session=s", "Cookie: b=2; ffx_x=1")
         await rawhttp.send(world.envoy.port, rawhttp.request("/f/acme/live", *lines))
         assert instance.seen[-1].headers["cookie"] == "a=1; b=2"
+
+
+async def test_platform_cookies_are_seen_in_what_is_not_utf8() -> None:
+    async with stack() as world:
+        instance = await live(world)
+        await rawhttp.send(world.envoy.port, rawhttp.request("/f/acme/live", "Cookie: a=1; ffx_session=\xff"))
+        assert instance.seen[-1].headers["cookie"] == "a=1"
 
 
 async def test_the_api_answers_as_it_does() -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 
+from faasioflex.gateway.envoy import scripts
 from faasioflex.gateway.envoy.proto import Json, overwrite, seconds, typed
 from faasioflex.gateway.envoy.replies import local_replies
 from faasioflex.gateway.envoy.routes import CLIENT_ID_HEADER, LIVE, ROUTES, VHOST_HEADER
@@ -50,7 +50,7 @@ def _http(settings: EnvoySettings, routes_file: Path) -> Json:
             "route_config_name": ROUTES,
             "config_source": {"path_config_source": {"path": str(routes_file)}, "resource_api_version": "V3"},
         },
-        http_filters=_filters(),
+        http_filters=_filters(settings),
         early_header_mutation_extensions=[_early_headers()],
         local_reply_config=local_replies(),
         upgrade_configs=[{"upgrade_type": "websocket"}],
@@ -86,20 +86,16 @@ def _http(settings: EnvoySettings, routes_file: Path) -> Json:
     )
 
 
-def _filters() -> list[Json]:
-    script = resources.files(__package__).joinpath("functions.lua").read_text()
-    lua = typed(
-        "envoy.extensions.filters.http.lua.v3.Lua",
-        default_source_code={"inline_string": f"FUNCTIONS = false\n{script}"},
-        source_codes={"functions": {"inline_string": f"FUNCTIONS = true\n{script}"}},
-    )
+def _filters(settings: EnvoySettings) -> list[Json]:
     answers = typed(
         "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
         mutations={"response_mutations": [_remove_prefix(prefix) for prefix in PLATFORM_HEADERS]},
     )
     router = typed("envoy.extensions.filters.http.router.v3.Router", suppress_envoy_headers=True)
+    shares_origin = settings.functions_host is None
     return [
-        {"name": "envoy.filters.http.lua", "typed_config": lua},
+        scripts.request_script("/f/" if shares_origin else None, CLIENT_ID_HEADER),
+        *([scripts.answer_script()] if shares_origin else []),
         {"name": "envoy.filters.http.header_mutation", "typed_config": answers},
         {"name": "envoy.filters.http.router", "typed_config": router},
     ]

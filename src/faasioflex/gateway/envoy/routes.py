@@ -6,7 +6,8 @@ import re
 
 from faasioflex.gateway.envoy import retries
 from faasioflex.gateway.envoy.clusters import API, INVOKER
-from faasioflex.gateway.envoy.proto import Json, also, seconds, typed
+from faasioflex.gateway.envoy.proto import Json, also, seconds
+from faasioflex.gateway.envoy.scripts import ON_FUNCTIONS
 from faasioflex.gateway.envoy.settings import EnvoySettings
 
 ROUTES = "ffx"
@@ -88,9 +89,7 @@ def function_answer(settings: EnvoySettings) -> Json:
     return {
         "response_headers_to_add": [also("content-security-policy", SANDBOX)],
         "response_headers_to_remove": ORIGIN_WIDE_HEADERS,
-        "typed_per_filter_config": {
-            "envoy.filters.http.lua": typed("envoy.extensions.filters.http.lua.v3.LuaPerRoute", name="functions")
-        },
+        "typed_per_filter_config": ON_FUNCTIONS,
     }
 
 
