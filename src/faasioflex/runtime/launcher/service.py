@@ -16,6 +16,7 @@ from faasioflex.runtime.egress.link import Link
 from faasioflex.runtime.isolation import Isolation
 from faasioflex.runtime.launcher import leftovers, wire
 from faasioflex.runtime.launcher.backlog import Backlog
+from faasioflex.runtime.launcher.bytecode import compile_runtimes
 from faasioflex.runtime.launcher.instances import Instances
 from faasioflex.runtime.launcher.jobs import Jobs
 from faasioflex.runtime.launcher.journal import log
@@ -63,6 +64,7 @@ class Launcher:
         stale = leftovers.remove_sockets(sockets)
         if ended or stale:
             log.warning("cleaned up after an earlier launcher", extra={"processes": ended, "sockets": stale})
+        compile_runtimes()
         self._children.start()
         if settings.egress is not None:
             self._link = Link(settings.egress)
