@@ -54,7 +54,7 @@ class Caches:
 
     async def seed(self, toolchain: Toolchain, runtime: Path, on_line: Callable[[str], None]) -> Seed:
         """Compiled at the first use of a toolchain: a minute of CPU time. Raises: StepFailed, Unavailable."""
-        key = digest(FORMAT, "go", toolchain.version, toolchain.inside, runtime_digest(runtime))
+        key = f"{toolchain.version}-{digest(FORMAT, 'go', toolchain.inside, runtime_digest(runtime))[:24]}"
         folder = cache_folder() / "go"
         try:
             async with turn(folder / f".{key}.lock", lambda: on_line("waiting: another process compiles Go's library")):
@@ -74,7 +74,11 @@ class Caches:
         seeds.sweep()  # we have the lock: what is there was left by somebody who was killed
         async with seeds.aside(SEEDS) as folder:
             made = folder / "made"
-            (made / "cache").mkdir(parents=True)
+            before = _newest(seeds.root / SEEDS, f"{toolchain.version}-*")
+            if before is None:
+                (made / "cache").mkdir(parents=True)
+            else:  # of an earlier runtime: its standard library is the same
+                await asyncio.to_thread(shutil.copytree, before / "cache", made / "cache")
             await self._jobs.run(steps.seed(toolchain, runtime, made / "cache", made / "prepare"), on_line)
             await asyncio.to_thread(seal, made)
             (made / "prepare").chmod(0o755)
@@ -108,6 +112,10 @@ class Caches:
     @staticmethod
     def key(namespace: str) -> str:
         return digest("go", namespace)
+
+
+def _newest(folder: Path, pattern: str) -> Path | None:
+    return max(folder.glob(pattern), key=lambda path: path.stat().st_mtime, default=None)
 
 
 def _begun_with(place: Path) -> str | None:

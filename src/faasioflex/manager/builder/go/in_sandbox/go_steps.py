@@ -24,6 +24,8 @@ from typing import NamedTuple
 ANSWER = 3
 OURS = "faasioflex.dev/faasioflex"
 OLDEST = "1.24"
+AN_ERROR = re.compile(r"\S+\.go:\d+")
+NO_MODULE = re.compile(r"cannot find module providing package (\S+): module lookup disabled by GOPROXY=off")
 TELL_EVERY_S = 5.0
 SAMPLE = """package function
 
@@ -35,7 +37,8 @@ import (
 
 func Handle(ctx context.Context, event faasioflex.Event) (any, error) { return nil, nil }
 """
-FLAGS = ("-trimpath", "-buildvcs=false", "-ldflags=-s -w")
+# no DWARF: the linker would strip what the compiler made
+FLAGS = ("-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-gcflags=all=-dwarf=false")
 
 
 def main() -> int:
@@ -103,13 +106,14 @@ def fetch(go: str, runtime: str, modules: str, folder: str) -> int:
 def build(call: Call) -> int:
     work = tempfile.mkdtemp()
     argv = [call.prepare, "-code", call.code, "-work", work, "-runtime", call.runtime, "-handler", call.handler]
-    done = subprocess.run(argv, check=False)
-    if done.returncode != 0:
-        return done.returncode
+    looked = subprocess.run(argv, check=False, stdout=subprocess.PIPE, text=True)
+    if looked.returncode != 0:
+        return looked.returncode
     argv = compile_argv(call.go, call.runtime, call.code, work, call.folder)
     ended = subprocess.run(argv, cwd=call.code, check=False, capture_output=True, text=True, errors="replace")
     if ended.returncode != 0:
         return failed(clean(ended.stderr + ended.stdout, {os.path.join(work, "mod"): "", call.code: ""}))
+    print(looked.stdout.strip(), flush=True)
     answer(os.path.join(work, "function"))
     return 0
 
@@ -165,27 +169,25 @@ def verbose(argv: list[str], folder: str) -> list[str] | None:
 
 
 def clean(text: str, folders: dict[str, str]) -> list[str]:
-    """The compiler's lines with paths as the author knows them."""
+    """Go's lines with paths as the author knows them, and the cure that fits here."""
     for folder, shown in folders.items():
         text = text.replace(folder + "/", shown)
+    text = NO_MODULE.sub(r"the package \1 is in no module that go.mod asks for: 'go get \1' adds it", text)
     lines = [re.sub(r"^\./", "", line.rstrip()) for line in text.splitlines()]
-    return [line for line in lines if line and not line.startswith("# ")]
+    return [line for line in lines if line and not line.startswith(("# ", "go: finding module", "go: downloading"))]
 
 
 def failed(lines: list[str]) -> int:
     """All of it, and as the last line the first error: what people read first."""
-    errors = [
-        line for line in lines if not line.startswith(("\t", " ", "note: ", "go: downloading", "too many errors"))
-    ]
     for line in lines:
         print(line, file=sys.stderr)
-    if not errors:
-        return 2
-    more = len(errors) - 1
-    first = errors[0].rstrip(":") if more == 0 or not errors[0].endswith(":") else f"{errors[0]} {errors[1]}"
-    if len(lines) > 1:
-        print(first + (f" (and {more} more)" if more > 0 and not errors[0].endswith(":") else ""), file=sys.stderr)
-    return 1
+    errors = [line for line in lines if AN_ERROR.match(line)]
+    if errors and len(lines) > 1:
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        print(errors[0] + more, file=sys.stderr)
+    elif len(lines) > 1:
+        print(f"{lines[0]} {lines[1].strip()}" if lines[0].endswith(":") else lines[0], file=sys.stderr)
+    return 1 if lines else 2
 
 
 def write(path: str, text: str) -> None:
