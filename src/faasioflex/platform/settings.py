@@ -22,6 +22,7 @@ from faasioflex.platform.folder import DataFolder
 MIB = 1024 * 1024
 RuntimeName = Literal["sandbox", "docker", "process"]
 _PATHS = frozenset({"data", "tls_cert", "tls_key", "runtimes"})
+_LISTS = frozenset({"egress_allow", "build_egress"})  # one text, or a list in a file
 ENVIRONMENT_PREFIX = "FFX_"
 
 
@@ -91,7 +92,8 @@ class Settings:
                 problems.append(FieldError(f"/{name}", f"there is no such setting; there are {', '.join(types)}"))
                 continue
             try:
-                values[name] = _convert(types[name], value)
+                text = " ".join(map(str, value)) if name in _LISTS and isinstance(value, list) else value
+                values[name] = _convert(types[name], text)
             except ValueError as error:
                 problems.append(FieldError(f"/{name}", str(error)))
         settings = cls(**values)
@@ -183,8 +185,6 @@ def _convert(kind: str, value: Any) -> Any:
     """``value`` (a text of the environment, or a file's own type) as ``kind``. Raises ValueError with a sentence."""
     if kind == "str | None":
         return None if value is None else str(value)
-    if kind == "str" and isinstance(value, list) and all(isinstance(word, str) for word in value):
-        return " ".join(value)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise ValueError(f"must be {'a text' if kind == 'str' else 'a number'}")
     if kind == "str":

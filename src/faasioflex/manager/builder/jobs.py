@@ -39,6 +39,7 @@ class BuildLimits:
 class Step:
     """``title`` in the log; ``language`` shows that language's runtime at /ffx/runtime; ``output``: see JobSpec.
 
+    ``reaches``: what it fetches from, entries as of ``network.egress``; () has no network.
     ``explains``: where it ends with exit code 1, its last line says in a sentence what is wrong.
     """
 
@@ -47,7 +48,7 @@ class Step:
     env: dict[str, str]
     binds: tuple[Bind, ...]
     cwd: str = "/tmp"  # noqa: S108 - the sandbox's private tmpfs
-    network: bool = False
+    reaches: tuple[str, ...] = ()
     language: str | None = "python"
     output: Path | None = None
     limits: StepLimits | None = None
@@ -74,10 +75,11 @@ class StepFailed(Exception):
 
 
 class Jobs:
-    """Runs steps through the driver, one sandbox each."""
+    """Runs steps through the driver, one sandbox each. Those that fetch may reach the hosts of ``more`` too."""
 
-    def __init__(self, driver: RuntimeDriver, limits: StepLimits) -> None:
+    def __init__(self, driver: RuntimeDriver, limits: StepLimits, more: tuple[str, ...] = ()) -> None:
         self._driver = driver
+        self._more = more
         self.limits = limits
 
     async def run(self, step: Step, on_line: Callable[[str], None]) -> None:
@@ -97,7 +99,8 @@ class Jobs:
                 env=step.env,
                 cwd=step.cwd,
                 binds=step.binds,
-                network=step.network,
+                network=bool(step.reaches),
+                egress=(*step.reaches, *self._more) if step.reaches else (),
                 timeout_s=limits.timeout_s,
                 memory_bytes=limits.memory_bytes,
                 disk_bytes=limits.disk_bytes,

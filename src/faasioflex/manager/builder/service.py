@@ -54,7 +54,10 @@ class _Running:
 
 
 class LocalBuilder:
-    """``folder``: where finished builds lie. Implements manager.builder.port.Builder."""
+    """``folder``: where finished builds lie; ``more_hosts``: that fetching may reach beside the registries.
+
+    Implements manager.builder.port.Builder.
+    """
 
     def __init__(
         self,
@@ -63,10 +66,12 @@ class LocalBuilder:
         folder: Path,
         registries: Registries,
         limits: BuildLimits = BuildLimits(),  # noqa: B008 - a frozen value
+        *,
+        more_hosts: tuple[str, ...] = (),
     ) -> None:
         self._objects = bus.objects(CODE_OBJECTS)
         self._limits = limits
-        self._jobs = Jobs(driver, limits.step)
+        self._jobs = Jobs(driver, limits.step, more_hosts)
         self._store = Store(folder)
         self._store.sweep()
         self._systems = Systems(self._jobs, self._store, registries)

@@ -10,7 +10,7 @@ from faasioflex.bus.port import Bus
 from faasioflex.platform.envoy import envoy_settings
 from faasioflex.platform.parts.host import Host
 from faasioflex.platform.parts.part import HeardFrom, Part
-from faasioflex.platform.settings import Settings
+from faasioflex.platform.settings import Settings, parse_hosts
 
 
 def wire(host: Host, names: Sequence[str], bus: Bus, settings: Settings) -> None:
@@ -37,7 +37,9 @@ def _manager(_host: Host, bus: Bus, settings: Settings) -> Part:
 
     folder = settings.folder
     driver = LauncherDriver(folder.launcher_socket)
-    builder = LocalBuilder(bus, driver, folder.builds, machine_registries(os.environ, Path.home()))
+    registries = machine_registries(os.environ, Path.home())
+    more_hosts = parse_hosts(settings.build_egress)
+    builder = LocalBuilder(bus, driver, folder.builds, registries, more_hosts=more_hosts)
     url = PLATFORM_URL if settings.runtime == "sandbox" else os.environ.get("FFX_GATEWAY_URL")
     return FunctionManager(bus, driver, builder, platform_url=url)
 

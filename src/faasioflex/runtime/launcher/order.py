@@ -65,15 +65,16 @@ def of_instance(spec: InstanceSpec, language: Language, data: Path, *, relayed: 
 def of_job(job: JobSpec, language: Language | None, data: Path, *, relayed: bool) -> Order:
     """Raises: StartFailed where a folder to be shown is not there."""
     guest = None
+    own = dict(job.env)
     if relayed and job.network:
-        proxies = {name: value for name, value in job.env.items() if name.lower() in _MACHINE_PROXIES}
+        proxies = {name: own.pop(name) for name in job.env if name.lower() in _MACHINE_PROXIES}
         guest = Guest(job.id, job.egress, fetch=True, proxies=proxies)
     shown = _language(language, _toolchain(language)) if language else []
     shown += [Shown(_existing(bind.source), bind.target, bind.writable) for bind in job.binds]
     return Order(
         id=job.id,
         argv=job.argv,
-        env={**_defaults(), **job.env, **_proxies(guest), **_marks(data, job.id)},
+        env={**_defaults(), **own, **_proxies(guest), **_marks(data, job.id)},
         cwd=job.cwd,
         shown=tuple(shown),
         memory_bytes=job.memory_bytes,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from faasioflex.manager.builder import hosts
 from faasioflex.manager.builder.go.settings import GoSettings
 from faasioflex.manager.builder.jobs import MIB, Step, StepLimits, read_only, writable
 from faasioflex.runtime.language import INSIDE, interpreter
@@ -48,7 +49,7 @@ def fetch(
     if settings.certificates is not None:
         binds.append(read_only(settings.certificates, CERTIFICATES))
         env["SSL_CERT_FILE"] = CERTIFICATES
-    return Step("fetch modules", argv, env, tuple(binds), network=True, explains=True)
+    return Step("fetch modules", argv, env, tuple(binds), reaches=hosts.of_go(settings.environment), explains=True)
 
 
 def build(

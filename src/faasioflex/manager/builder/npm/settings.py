@@ -26,6 +26,8 @@ _PASSED_ON = (
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
     "NODE_TLS_REJECT_UNAUTHORIZED",
 )
+# As variables: what a step fetches through is decided outside it.
+_PROXIES = {"https-proxy": "HTTPS_PROXY", "proxy": "HTTP_PROXY", "noproxy": "NO_PROXY"}
 _CERTIFICATES = ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE")
 
 
@@ -52,12 +54,13 @@ def machine_settings(environ: Mapping[str, str], home: Path, global_files: tuple
         if value and _is_taken(key):
             found[key] = [value]
     cafile = found.pop("cafile", [""])[-1]
+    proxies = {variable: found.pop(key)[-1] for key, variable in _PROXIES.items() if key in found}
     more = next((environ[name] for name in _CERTIFICATES if environ.get(name)), "")
     return NpmSettings(
         lines=tuple(f"{key} = {_quoted(value)}" for key, values in found.items() for value in values),
         cafile=Path(cafile) if cafile and Path(cafile).is_file() else None,
         certificates=Path(more) if more and Path(more).is_file() else None,
-        passed_on={name: environ[name] for name in _PASSED_ON if environ.get(name)},
+        passed_on={**{name: environ[name] for name in _PASSED_ON if environ.get(name)}, **proxies},
     )
 
 

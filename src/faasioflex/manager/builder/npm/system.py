@@ -14,9 +14,11 @@ import platform
 import shutil
 from pathlib import Path
 
-from faasioflex.manager.builder.jobs import Jobs, Step, read_only, writable
+from faasioflex.manager.builder import hosts
+from faasioflex.manager.builder.jobs import Jobs, Step, StepFailed, read_only, writable
 from faasioflex.manager.builder.npm import lock, manifest
 from faasioflex.manager.builder.npm.settings import NpmSettings, global_files, machine_settings
+from faasioflex.manager.builder.npm.words import explain
 from faasioflex.manager.builder.store import FORMAT, LAYERS, Store, digest, remove, seal
 from faasioflex.manager.builder.system import Layer, Made, Work, text_of
 from faasioflex.model.errors import BuildFailed
@@ -72,7 +74,14 @@ class Npm:
             if locked is not None:
                 (place / "package-lock.json").write_text(json.dumps(locked), "utf-8")
             seal(place)
-            await self._jobs.run(_step(work.toolchain, place, settings, folder, ci=locked is not None), work.on_line)
+            try:
+                await self._jobs.run(
+                    _step(work.toolchain, place, settings, folder, ci=locked is not None), work.on_line
+                )
+            except StepFailed as error:
+                if error.ended.exit_code is None:
+                    raise
+                raise BuildFailed(explain(error.lines)) from None
             made = place / "node_modules"
             if not made.is_dir():
                 made.mkdir()  # all of them optional, and none for this machine
@@ -122,7 +131,9 @@ def _step(toolchain: Toolchain, place: Path, settings: NpmSettings, scratch: Pat
     file.write_text("".join(f"{line}\n" for line in lines), "utf-8")
     file.chmod(0o644)  # the folders above are ours alone; in the sandbox another uid reads it
     binds.append(read_only(file, SETTINGS))
-    return Step("fetch packages", argv, environment, tuple(binds), cwd=FOLDER, network=True, language=None)
+    return Step(
+        "fetch packages", argv, environment, tuple(binds), cwd=FOLDER, reaches=hosts.of_npm(lines), language=None
+    )
 
 
 def _count(folder: Path) -> int:

@@ -18,6 +18,7 @@ import packaging
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from uv import find_uv_bin
 
+from faasioflex.manager.builder import hosts
 from faasioflex.manager.builder.jobs import MIB, Jobs, Step, StepFailed, read_only, writable
 from faasioflex.manager.builder.pip.requirements import LONGEST_BYTES, build_needs, from_list, named, split_hashes
 from faasioflex.manager.builder.pip.uv_says import Missing, missing_wheel
@@ -166,7 +167,7 @@ class Install:
         if registries.certificates is not None:
             shown.append(read_only(registries.certificates, CERTIFICATES))
         environment = {**_ENVIRONMENT, **registries.environment(CERTIFICATES, LINKS)}
-        return Step(title, argv, environment, tuple(shown), network=True)
+        return Step(title, argv, environment, tuple(shown), reaches=hosts.of_pip(registries))
 
     async def _run(self, step: Step) -> None:
         await self._jobs.run(step, self._on_line)
