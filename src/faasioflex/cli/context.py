@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from faasioflex.cli.contexts import Context, Contexts
+from faasioflex.cli.completing.words import contexts
+from faasioflex.cli.contexts import LOCAL, Context, Contexts
 from faasioflex.cli.output import Output, OutputOption, facts, rows, show
 from faasioflex.model.errors import BadRequest
 from faasioflex.model.names import is_name
 
-LOCAL = "local"
 app = typer.Typer(
     help="Name the platforms you work with and switch between them.\n\n"
     f"The context '{LOCAL}' is always there: the platform on this machine.\n\n"
@@ -22,7 +22,9 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-NameOf = Annotated[str, typer.Argument(metavar="NAME", help="The context.", show_default=False)]
+NameOf = Annotated[
+    str, typer.Argument(metavar="NAME", help="The context.", show_default=False, autocompletion=contexts)
+]
 
 
 @app.command()
@@ -97,7 +99,7 @@ def delete_context(name: NameOf) -> None:
 
 @app.command("show")
 def show_context(
-    name: Annotated[str | None, typer.Argument(help="Default: the one in use.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Default: the one in use.", autocompletion=contexts)] = None,
     output: OutputOption = Output.table,
 ) -> None:
     """Show a context.

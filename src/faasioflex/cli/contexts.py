@@ -11,6 +11,8 @@ from typing import Any
 
 from faasioflex.model.errors import BadRequest
 
+LOCAL = "local"  # stands for the platform on this machine, wherever a context is named
+
 
 @dataclass(frozen=True)
 class Context:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from faasioflex.cli.completing.words import functions, runtimes
 from faasioflex.cli.connect import on_platform
 from faasioflex.cli.output import Output, OutputOption, show
 from faasioflex.cli.show_function import address
@@ -29,10 +30,16 @@ def deploy(
         Path | None, typer.Argument(metavar="DIR", help="The function's folder; default: this one.")
     ] = None,
     name: Annotated[
-        str | None, typer.Option(help="NAME or NAMESPACE/NAME; default: function.yaml, else the folder's.")
+        str | None,
+        typer.Option(
+            help="NAME or NAMESPACE/NAME; default: function.yaml, else the folder's.", autocompletion=functions
+        ),
     ] = None,
     runtime: Annotated[
-        str | None, typer.Option(help="python or exec; default: function.yaml, else by the files.")
+        str | None,
+        typer.Option(
+            help="python, node, go, exec …; default: function.yaml, else by the files.", autocompletion=runtimes
+        ),
     ] = None,
     handler: Annotated[str | None, typer.Option(help="What to load, like main:handle.")] = None,
     image: Annotated[str | None, typer.Option(help="Deploy this image instead of a folder.")] = None,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from faasioflex.cli.connect import on_platform
+from faasioflex.cli.name import NamespaceOption
 from faasioflex.cli.output import Output, OutputOption, show
 from faasioflex.cli.show_function import function_rows
 from faasioflex.cli.units import pairs
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 @on_platform
 def list_functions(
     client: Client,
-    namespace: Annotated[str | None, typer.Option("--namespace", "-n", help="Only of this namespace.")] = None,
+    namespace: NamespaceOption = None,
     label: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Only with this label; repeatable.")
     ] = None,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -24,8 +24,20 @@ app = typer.Typer(
 )
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"ffx {version('faasioflex')}")
+        raise typer.Exit
+
+
 @app.callback()
-def ffx() -> None:
+def ffx(
+    _: Annotated[
+        bool, typer.Option("--version", help="Show the version of this command.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
     """FaaSioFlex: functions as a service on your own machines.
 
     \b

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_STATE_STYLES = {
+STATE_STYLES = {
     "ready": "green",
     "idle": "cyan",
     "failed": "red",
@@ -106,5 +106,5 @@ def _draw(columns: Sequence[str], texts: Sequence[Sequence[str]]) -> None:
 
     table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False)
     for line in texts:
-        table.add_row(*(Text(text, style=_STATE_STYLES.get(text, "")) for text in line))
+        table.add_row(*(Text(text, style=STATE_STYLES.get(text, "")) for text in line))
     Console().print(table)

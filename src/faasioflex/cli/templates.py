@@ -13,7 +13,7 @@ PLACE_OF_NAME = "{{name}}"
 
 def templates(folder: Path | None = None) -> tuple[str, ...]:
     """Names of the languages that are installed and have one, sorted."""
-    return tuple(sorted(name for name, own in language_folders(folder).items() if (own / "template").is_dir()))
+    return tuple(sorted(name for name, own in language_folders(folder).items() if any((own / "template").glob("*"))))
 
 
 def write_template(language: str, folder: Path, name: str, *, root: Path | None = None) -> list[str]:

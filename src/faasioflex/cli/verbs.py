@@ -34,6 +34,12 @@ VERBS: tuple[Verb, ...] = (
         "context", "faasioflex.cli.context:app", "Name the platforms you work with and switch between them.", PLATFORM
     ),
     Verb(
+        "completion",
+        "faasioflex.cli.completion:completion",
+        "Write what makes a shell complete verbs, options and the names of functions.",
+        PLATFORM,
+    ),
+    Verb(
         "version", "faasioflex.cli.version:version", "Show the version of this command and of the platform.", PLATFORM
     ),
     Verb(
@@ -46,6 +52,12 @@ VERBS: tuple[Verb, ...] = (
         "dev",
         "faasioflex.cli.dev:dev",
         "Run one function on this machine, reloading it when a file changes; no platform is needed.",
+        FUNCTIONS,
+    ),
+    Verb(
+        "test",
+        "faasioflex.cli.test:run_tests",
+        "Run a function's own tests, with the toolchain, the library and the packages that the platform gives it.",
         FUNCTIONS,
     ),
     Verb("deploy", "faasioflex.cli.deploy:deploy", "Create or update a function from a folder.", FUNCTIONS),

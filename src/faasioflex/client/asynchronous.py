@@ -16,6 +16,7 @@ from faasioflex.client.models import (
     Answer,
     Event,
     Function,
+    FunctionMetrics,
     Health,
     Invocation,
     LogLine,
@@ -148,6 +149,19 @@ class AsyncClient:
     async def metrics(self, name: Name, *, window_s: float | None = None) -> Metrics:
         """Rates, latencies and instances over the last ``window_s``."""
         return await self._send(calls.metrics(self.target.name(name), window_s))
+
+    async def metrics_of_all(
+        self, *, namespace: str | None = None, window_s: float | None = None
+    ) -> AsyncIterator[FunctionMetrics]:
+        """Those of every function, a thousand in a request."""
+        cursor: str | None = None
+        while True:
+            page = await self._send(calls.metrics_page(namespace, window_s, cursor))
+            for item in page.items:
+                yield item
+            cursor = page.next
+            if cursor is None:
+                return
 
     async def healthz(self) -> Health:
         """Whether the API is alive."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import IO, Any, TypeVar
 from urllib.parse import quote
 
-from faasioflex.client.models import Function, Health, Invocation, Metrics, Page, Revision, Version
+from faasioflex.client.models import Function, Health, Invocation, Metrics, MetricsPage, Page, Revision, Version
 from faasioflex.client.read import BadAnswer, read
 from faasioflex.client.request import NDJSON, Request, Response, Upload
 from faasioflex.model.names import FunctionName
@@ -94,6 +94,11 @@ def invocation(invocation_id: str, wait_s: float | None) -> Request[Invocation]:
 
 def metrics(name: FunctionName, window_s: float | None) -> Request[Metrics]:
     return Request("GET", f"{_path(name)}/metrics", _as(Metrics), query=_query(window_s=window_s))
+
+
+def metrics_page(namespace: str | None, window_s: float | None, cursor: str | None) -> Request[MetricsPage]:
+    query = _query(namespace=namespace, window_s=window_s, limit=1000, cursor=cursor)
+    return Request("GET", "/functions/metrics", _as(MetricsPage), query=query)
 
 
 def logs(

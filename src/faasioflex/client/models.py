@@ -126,6 +126,23 @@ class Metrics:
 
 
 @dataclass(frozen=True)
+class FunctionMetrics(Metrics):
+    """Those of one of many functions; ``state`` as in its status."""
+
+    namespace: str = ""
+    name: str = ""
+    state: str = ""
+
+
+@dataclass(frozen=True)
+class MetricsPage:
+    """``next`` is the cursor of the following page, None at the end."""
+
+    items: tuple[FunctionMetrics, ...]
+    next: str | None = None
+
+
+@dataclass(frozen=True)
 class CallError:
     code: str = "function-error"
     message: str = ""

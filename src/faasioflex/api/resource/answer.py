@@ -41,6 +41,14 @@ def function_document(seen: Seen) -> dict[str, Any]:
     }
 
 
+def state_of(record: FunctionRecord, status: FunctionStatus | None) -> str:
+    """In one word: of what serves, else of the newest revision."""
+    known = status.revisions if status is not None else {}
+    main = serving(record, status)
+    shown = known.get(record.latest if main is None else main, _UNKNOWN)
+    return "deleting" if record.deleting else shown.state
+
+
 def status_document(record: FunctionRecord, status: FunctionStatus | None) -> dict[str, Any]:
     """The platform's part: of what serves, and of the newest revision."""
     known = status.revisions if status is not None else {}
@@ -49,7 +57,7 @@ def status_document(record: FunctionRecord, status: FunctionStatus | None) -> di
     shown = known.get(main, _UNKNOWN) if main is not None else latest
     ready = [number for number, one in known.items() if one.first_ready_at is not None]
     return {
-        "state": "deleting" if record.deleting else shown.state,
+        "state": state_of(record, status),
         "revision": max(ready, default=None),
         "latest": {"revision": record.latest, "state": latest.state, "message": latest.message},
         "traffic": {str(number): share for number, share in sorted(traffic(record, status).items())},

@@ -161,6 +161,17 @@ class MetricsOut(Shape):
     cold_starts: int = Field(description="Starts of instances that calls waited for")
 
 
+class FunctionMetricsOut(MetricsOut):
+    namespace: str
+    name: str
+    state: FunctionState = Field(description="As in the resource's status")
+
+
+class MetricsPage(Shape):
+    items: list[FunctionMetricsOut]
+    next: str | None = Field(description="The cursor of the next page; null on the last")
+
+
 class LogLineOut(Shape):
     time: Time
     revision: int

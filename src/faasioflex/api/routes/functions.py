@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from faasioflex.api.context import Context, Function, WaitS, if_match
@@ -18,6 +16,15 @@ from faasioflex.api.resource.request import FunctionIn
 from faasioflex.api.resource.shapes import FunctionOut, FunctionPage
 from faasioflex.api.resource.source import SourceIn
 from faasioflex.api.routes.answers import ETAG, changed, resource
+from faasioflex.api.routes.pages import (
+    CursorQuery,
+    LabelQuery,
+    LimitQuery,
+    NamespaceQuery,
+    cursor_of,
+    key_of,
+    labels_of,
+)
 from faasioflex.api.schema import IF_MATCH, function_body
 from faasioflex.manager.archive.canonical import Code
 from faasioflex.manager.functions import read
@@ -27,7 +34,7 @@ from faasioflex.manager.functions.revise import Wanted
 from faasioflex.manager.functions.update import update
 from faasioflex.model.errors import FieldError
 from faasioflex.model.function import FunctionRecord, Source
-from faasioflex.model.names import ADMIN_NAMESPACE, NAME_PATTERN
+from faasioflex.model.names import ADMIN_NAMESPACE
 
 router = APIRouter(tags=["functions"])
 MERGE_PATCH = "application/merge-patch+json"
@@ -58,18 +65,17 @@ async def register_function(request: Request, context: Context, wait_s: WaitS = 
 @router.get("/functions", response_model=FunctionPage, responses=problems())
 async def list_functions(
     context: Context,
-    namespace: Annotated[str | None, Query(pattern=NAME_PATTERN, max_length=40)] = None,
-    label: Annotated[list[str] | None, Query(max_length=20, description="k=v; all of several have to fit")] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    cursor: Annotated[str | None, Query(max_length=200, description="next of the page before")] = None,
+    namespace: NamespaceQuery = None,
+    label: LabelQuery = None,
+    limit: LimitQuery = 100,
+    cursor: CursorQuery = None,
 ) -> Response:
     """Functions in the order of their names."""
-    after = _key_of(cursor) if cursor is not None else ""
     page = await read.list_functions(
-        context.registry, namespace=namespace, labels=_labels(label or []), after=after, limit=limit
+        context.registry, namespace=namespace, labels=labels_of(label), after=key_of(cursor), limit=limit
     )
-    following = base64.urlsafe_b64encode(page.after.encode()).decode() if page.after is not None else None
-    return JSONResponse({"items": [function_document(seen) for seen in page.items], "next": following})
+    items = [function_document(seen) for seen in page.items]
+    return JSONResponse({"items": items, "next": cursor_of(page.after)})
 
 
 @router.get(
@@ -168,20 +174,3 @@ def _unchanged(given: SourceIn | None, held: Source) -> Source:
     if given is not None and given.sha256 != source_document(held).get("sha256"):
         raise invalid(FieldError("/source/sha256", "Is not the code of this function now: send files or an archive"))
     return held
-
-
-def _labels(texts: list[str]) -> dict[str, str]:
-    labels: dict[str, str] = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not (key and equals):
-            raise invalid(FieldError("/query/label", "Must be key=value"))
-        labels[key] = value
-    return labels
-
-
-def _key_of(cursor: str) -> str:
-    try:
-        return base64.b64decode(cursor, altchars=b"-_", validate=True).decode("ascii")
-    except (binascii.Error, ValueError):
-        raise invalid(FieldError("/query/cursor", "Must be the next of a page before")) from None

@@ -20,12 +20,12 @@ def runtimes(incomplete: str) -> list[str]:
 
 
 def contexts(incomplete: str) -> list[str]:
-    """Names of contexts."""
-    from faasioflex.cli.contexts import Contexts
+    """Names of contexts, and that of the platform on this machine."""
+    from faasioflex.cli.contexts import LOCAL, Contexts
     from faasioflex.model.errors import FfxError
 
     try:
-        return [name for name in Contexts.load().known if name.startswith(incomplete)]
+        return [name for name in (*Contexts.load().known, LOCAL) if name.startswith(incomplete)]
     except FfxError:
         return []
 

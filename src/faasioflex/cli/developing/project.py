@@ -24,8 +24,8 @@ class Project:
     from_file: tuple[str, ...]
 
 
-def read_project(folder: Path, env_file: Path | None = None) -> Project:
-    """``env_file`` None: the folder's ``.env``, if it has one.
+def read_project(folder: Path, env_file: Path | None = None, *, env_of_folder: bool = True) -> Project:
+    """``env_file`` None: the folder's ``.env``, if it has one and ``env_of_folder`` asks for it.
 
     Raises: BadRequest, Invalid, NotSupportedYet.
     """
@@ -35,7 +35,9 @@ def read_project(folder: Path, env_file: Path | None = None) -> Project:
     document.pop("source", None)
     document.setdefault("name", guess_name(folder) if "name" not in document else None)
     document.setdefault("runtime", guess_runtime(folder) if "runtime" not in document else None)
-    extra = read_env(env_file or folder / ENV_FILE, must_exist=env_file is not None)
+    extra: dict[str, str] = {}
+    if env_file is not None or env_of_folder:
+        extra = read_env(env_file or folder / ENV_FILE, must_exist=env_file is not None)
     env = document.get("env")
     if extra and (env is None or isinstance(env, dict)):
         document["env"] = {**(env or {}), **extra}

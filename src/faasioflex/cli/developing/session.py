@@ -126,7 +126,10 @@ async def session(
 ) -> AsyncIterator[Session]:
     """Everything but the first load; nothing of it is left afterwards. Raises: Unavailable."""
     url = f"http://{HOST}:{listening.getsockname()[1]}"
-    with tempfile.TemporaryDirectory(prefix="ffx-dev-", ignore_cleanup_errors=True) as place, _cache(project) as cache:
+    with (
+        tempfile.TemporaryDirectory(prefix="ffx-dev-", ignore_cleanup_errors=True) as place,
+        cache_of(project) as cache,
+    ):
         folder = Path(place).resolve()
         bus = MemoryBus()
         copies = folder / "code"
@@ -152,7 +155,7 @@ async def session(
 
 
 @contextmanager
-def _cache(project: Project) -> Iterator[Path]:
+def cache_of(project: Project) -> Iterator[Path]:
     """Where builds and packages of this folder are kept; another run of it at the same time gets a folder for once."""
     key = hashlib.sha256(str(project.folder).encode()).hexdigest()[:16]
     place = cache_folder() / "dev" / key
