@@ -63,7 +63,7 @@ async def test_head_has_headers_and_no_body(subject, start):
     writer.write(b"HEAD /hello HTTP/1.1\r\nhost: x\r\n\r\nGET /hello HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
     answers = (await asyncio.wait_for(reader.read(), 10)).decode()
     assert answers.count("HTTP/1.1 200 OK") == 2
-    assert answers.count("content-length: 5\r\n") == 2
+    assert answers.lower().count("content-length: 5\r\n") == 2
     assert answers.count("hello") == 1
     writer.close()
 
@@ -74,7 +74,7 @@ async def test_keeps_the_connection(subject, start):
     for _ in range(3):
         writer.write(b"GET /hello HTTP/1.1\r\nhost: x\r\n\r\n")
         head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
-        assert b"connection: close" not in head
+        assert b"connection: close" not in head.lower()
         assert await reader.readexactly(5) == b"hello"
     writer.close()
 
@@ -99,7 +99,7 @@ async def test_closes_where_the_client_asks(subject, start):
         writer.write(request)
         answer = await asyncio.wait_for(reader.read(), 10)
         assert answer.endswith(b"hello")
-        assert b"connection: close" in answer
+        assert b"connection: close" in answer.lower()
         writer.close()
 
 
@@ -108,7 +108,7 @@ async def test_streams_to_old_clients_without_chunks(subject, start):
     reader, writer = await instance.connect()
     writer.write(b"GET /pieces HTTP/1.0\r\n\r\n")
     head, _, body = (await asyncio.wait_for(reader.read(), 20)).partition(b"\r\n\r\n")
-    assert b"transfer-encoding" not in head
+    assert b"transfer-encoding" not in head.lower()
     assert body == b"x" * 262144
     writer.close()
 

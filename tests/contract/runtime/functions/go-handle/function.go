@@ -1,0 +1,98 @@
+// Package function answers what every function of the conformance suite answers.
+package function
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"strings"
+	"time"
+
+	"faasioflex.dev/faasioflex"
+)
+
+// Handle is one answer per path.
+func Handle(ctx context.Context, event faasioflex.Event) (any, error) {
+	call := faasioflex.FromContext(ctx)
+	switch event.Path {
+	case "/hello":
+		return "hello", nil
+	case "/echo":
+		return event.Body, nil
+	case "/count":
+		return map[string]int{"bytes": len(event.Body)}, nil
+	case "/request":
+		return request(call, event), nil
+	case "/fail":
+		return nil, errors.New("the reason")
+	case "/sleep":
+		return nil, sleep(ctx)
+	case "/spin":
+		for ctx.Err() == nil {
+		}
+		return nil, ctx.Err()
+	case "/stuck":
+		for {
+		}
+	case "/log":
+		fmt.Fprintln(call.Stdout, "one")
+		fmt.Fprintln(call.Stdout, "two")
+		fmt.Fprint(call.Stderr, "three")
+		return nil, nil
+	case "/stream":
+		return stream(ctx), nil
+	case "/pieces":
+		return pieces(), nil
+	case "/environment":
+		return environment(), nil
+	}
+	return more(ctx, event)
+}
+
+func request(call *faasioflex.Context, event faasioflex.Event) any {
+	headers := map[string]string{}
+	for name, values := range event.Headers {
+		headers[strings.ToLower(name)] = strings.Join(values, ", ")
+	}
+	return map[string]any{
+		"method": event.Method, "path": event.Path, "query": event.RawQuery, "headers": headers, "request_id": call.RequestID,
+	}
+}
+
+func sleep(ctx context.Context) error {
+	select {
+	case <-time.After(time.Minute):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func stream(ctx context.Context) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		defer fmt.Fprintln(faasioflex.FromContext(ctx).Stdout, "the stream was closed")
+		if yield("first\n") {
+			_ = sleep(ctx)
+		}
+	}
+}
+
+func pieces() <-chan []byte {
+	made := make(chan []byte, 64)
+	for range 64 {
+		made <- []byte(strings.Repeat("x", 4096))
+	}
+	close(made)
+	return made
+}
+
+func environment() map[string]string {
+	found := map[string]string{}
+	for _, one := range os.Environ() {
+		name, value, _ := strings.Cut(one, "=")
+		found[name] = value
+	}
+	return found
+}
