@@ -79,9 +79,20 @@ func (c *Call) ReadAll(r *http.Request) ([]byte, error) {
 	}
 }
 
-// boundRest is called after an early answer: the rest of the request is waited for so long.
-func (c *conn) boundRest() {
-	_ = c.SetReadDeadline(time.Now().Add(linger))
+const (
+	restBytes = 256 * 1024            // of a body that nobody read, for the sake of the connection
+	restWait  = 20 * time.Millisecond // for it, where the answer waits behind it
+)
+
+// discard reads what a handler left of a request, so that the next one can follow on the connection. Where that is too much
+// or does not come in time, the connection ends with this answer. It is done before net/http does it: that would begin to
+// wait for the client's next byte beside its own reading of the next request.
+func (c *conn) discard(rest io.Reader, wait time.Duration) {
+	_ = c.SetReadDeadline(time.Now().Add(wait))
+	n, err := io.CopyN(io.Discard, rest, restBytes)
+	if n == restBytes || err != io.EOF {
+		c.unread.Store(true)
+	}
 }
 
 // announcesLength tells whether the head of a request in chunks had a Content-Length too: net/http takes it out. Of

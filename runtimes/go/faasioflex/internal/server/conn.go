@@ -11,7 +11,7 @@ import (
 
 const (
 	pieceBytes = 256 * 1024 // of one write, after which the deadline moves on
-	linger     = 5 * time.Second
+	lingerTime = 5 * time.Second
 	headBytes  = 16 * 1024 // kept of a request's head
 )
 
@@ -24,6 +24,7 @@ type conn struct {
 	head      []byte               // what was read since the last answer; only used between two requests
 	lingering atomic.Bool          // it was answered and is closed when the client has read that
 	reading   atomic.Int32
+	unread    atomic.Bool // a part of the last request will not be read: nothing can follow it
 	refused   bool
 	state     connState
 }
@@ -31,7 +32,7 @@ type conn struct {
 func (c *conn) Read(p []byte) (int, error) {
 	c.reading.Add(1)
 	defer c.reading.Add(-1)
-	if c.lingering.Load() {
+	if c.lingering.Load() || c.unread.Load() {
 		return 0, net.ErrClosed
 	}
 	n, err := c.Conn.Read(p)
@@ -110,8 +111,12 @@ func (c *conn) answerAndClose(answer []byte) {
 	if call := c.call.Load(); call != nil {
 		call.closed()
 	}
-	_ = c.Conn.SetWriteDeadline(time.Now().Add(linger))
+	_ = c.Conn.SetWriteDeadline(time.Now().Add(lingerTime))
 	_, _ = c.Conn.Write(answer)
+	c.linger()
+}
+
+func (c *conn) linger() {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite()
 	}
@@ -123,7 +128,7 @@ func (c *conn) drain() {
 		_ = c.Conn.SetReadDeadline(start)
 		time.Sleep(time.Millisecond)
 	}
-	_ = c.Conn.SetReadDeadline(time.Now().Add(linger))
+	_ = c.Conn.SetReadDeadline(time.Now().Add(lingerTime))
 	rest := make([]byte, 16*1024)
 	for {
 		if _, err := c.Conn.Read(rest); err != nil {
@@ -148,6 +153,10 @@ func (c *conn) Close() error {
 	}
 	if call := c.call.Load(); call != nil {
 		call.closed()
+	}
+	if c.unread.Load() && !c.lingering.Swap(true) {
+		c.linger()
+		return nil
 	}
 	return c.Conn.Close()
 }

@@ -89,7 +89,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		call.timer.Stop()
 		call.Problem(w, "instance-full", "this instance is full: try again")
 		if r.ContentLength != 0 {
-			c.boundRest()
+			_ = http.NewResponseController(w).Flush()
+			c.discard(r.Body, lingerTime)
 		}
 	default:
 		s.admitted(call, w, r)
@@ -108,8 +109,8 @@ func (s *Server) admitted(call *Call, w http.ResponseWriter, r *http.Request) {
 		stop()
 		caught := recover()
 		aborted := caught != nil && call.recovered(answer, caught)
-		if r.ContentLength != 0 && !rest.ended {
-			call.conn.boundRest()
+		if r.ContentLength != 0 && !rest.ended && !aborted && !call.Cut() && !call.hijacked.Load() {
+			call.conn.discard(rest.inner, restWait)
 		}
 		call.finish()
 		if aborted {
