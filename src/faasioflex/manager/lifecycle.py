@@ -102,18 +102,15 @@ class Lifecycle:
         except FfxError as error:
             log.warning("build postponed", function=key, revision=record.number, reason=error.message)
             revision.build, revision.message = "none", error.message
-            self._later(key, 1.0)
-            return
+            revision.retry_at = self._clock() + (error.retry_after_s or AWAY_RETRY_S)
         except Exception as error:  # of this machine (a full disk) or of ours, not of the code that is built
             log.exception("build broke off", function=key, revision=record.number)
             revision.build, revision.message = "none", f"the build broke off and is repeated: {error}; see `ffx doctor`"
-            self._later(key, BROKEN_RETRY_S)
-            self._touch(key)  # so that the status says why
-            return
+            revision.retry_at = self._clock() + BROKEN_RETRY_S
         else:
             revision.build, revision.message = "done", None
             revision.build_s = round(time.monotonic() - began, 3)
-        self._touch(key)
+        self._touch(key)  # also so that the status says why
 
     # --- start
 

@@ -23,7 +23,7 @@ class RevisionView:
     build: BuildState
     was_ready: bool
     failed: bool = False
-    retry_at: float | None = None  # crashed lately: no start before that
+    retry_at: float | None = None  # crashed lately, or could not be built: neither is begun before that
     wake_until: float | None = None
     wanted: int | None = None  # by the autoscaler; None where it has not decided yet
     checked_until: float | None = None  # deployed without traffic: kept warm until then
@@ -98,13 +98,15 @@ def plan(view: FunctionView) -> list[Step]:
     for revision in sorted(view.revisions, key=lambda item: item.number, reverse=True):
         mine = [instance for instance in live if instance.revision == revision.number]
         wanted = wanted_instances(view, revision, live)
+        begin: list[Step] = []
         if wanted > 0 and revision.build == "none":
-            steps.append(Build(revision.number))
+            begin.append(Build(revision.number))
         if wanted > len(mine) and revision.build == "done":
-            if revision.retry_at is not None and revision.retry_at > view.now:
-                wake_ups.append(revision.retry_at)
-            else:
-                steps.extend(Start(revision.number) for _ in range(wanted - len(mine)))
+            begin.extend(Start(revision.number) for _ in range(wanted - len(mine)))
+        if begin and revision.retry_at is not None and revision.retry_at > view.now:
+            wake_ups.append(revision.retry_at)
+        else:
+            steps.extend(begin)
         if wanted < len(mine):
             steps.extend(Drain(instance.id) for instance in _first_to_go(mine)[: len(mine) - wanted])
         wake_ups.extend(

@@ -46,6 +46,11 @@ def view(**changes: object) -> FunctionView:
     [
         ("new code is built", view(traffic={}, revisions=(revision(was_ready=False, build="none"),)), [Build(1)]),
         (
+            "a build that could not be made now waits",
+            view(traffic={}, revisions=(revision(was_ready=False, build="none", retry_at=NOW + 15),)),
+            [LookAgain(NOW + 15)],
+        ),
+        (
             "a build that runs is left alone",
             view(traffic={}, revisions=(revision(was_ready=False, build="running"),)),
             [],
