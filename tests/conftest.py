@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from support.room import Room
+from support.scheduling import TOGETHER, Files, unit_of
 
 # The gateway's tests serve gRPC and start an Envoy from the same process. gRPC's fork handlers would run in the child before it
 # becomes Envoy, and end it now and then. Read when grpc is imported, so it stands here.
@@ -32,12 +33,23 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return min(2 * (os.cpu_count() or 2), MOST_PROCESSES)
 
 
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Files | None:
+    config.option.loadscopereorder = False  # the order is ours
+    return Files(config, log) if config.getoption("dist") == "loadfile" else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """In several processes the long ones begin first, lest the end waits for one, and those that need the machine come last."""
+    """In several processes the long ones begin first and single tests fill up, lest the end waits for one process."""
     if not hasattr(config, "workerinput"):
         return
-    long = {_module(item) for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: (item.get_closest_marker("alone") is not None, _module(item) not in long))
+    long = {*TOGETHER, *(unit_of(item.nodeid) for item in items if item.get_closest_marker("slow"))}
+
+    def turn(item: pytest.Item) -> int:
+        unit = unit_of(item.nodeid)
+        return 0 if unit in long else 2 if unit == item.nodeid else 1
+
+    items.sort(key=turn)
 
 
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist
@@ -70,7 +82,3 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         config.stash[_ROOM].close()
     if _FOLDER in config.stash:
         shutil.rmtree(config.stash[_FOLDER], ignore_errors=True)
-
-
-def _module(item: pytest.Item) -> str:
-    return item.nodeid.partition("::")[0]

@@ -15,6 +15,8 @@ from support.building import Building
 from support.package_index import PackageIndex
 from support.python_packages import source_package, wheel, wheel_name
 
+pytestmark = pytest.mark.slow  # all of them together
+
 SPY = "\nopen('contents/spy.py', 'w').write('FOUND = ' + repr(found))"
 
 

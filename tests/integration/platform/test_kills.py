@@ -16,6 +16,8 @@ from faasioflex.bus.buckets import CODE_OBJECTS
 from faasioflex.bus.nats import NatsBus
 from support.platform_process import Platform, environment, processes_with, wait_for
 
+pytestmark = pytest.mark.slow  # all of them together
+
 MakePlatform = Callable[..., Platform]
 BACK_WITHIN_S = 20.0
 

@@ -17,6 +17,8 @@ from faasioflex.bus import nats
 from faasioflex.platform.folder import DataFolder
 from support.platform_process import FFX, STOPPED_WITHIN_S, Platform, processes_with, run_ffx, wait_for
 
+pytestmark = pytest.mark.slow  # all of them together
+
 MakePlatform = Callable[..., Platform]
 
 

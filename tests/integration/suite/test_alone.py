@@ -47,7 +47,7 @@ def test_nothing_runs_beside_what_wants_to_be_alone(tmp_path: Path) -> None:
     environment |= {"WRITTEN": str(written), "TMPDIR": str(tmp_path)}
 
     def suite(*arguments: str) -> str:
-        command = [sys.executable, "-m", "pytest", "-n", "3", "--dist", "worksteal", *PLAIN, *arguments]
+        command = [sys.executable, "-m", "pytest", "-n", "3", "--dist", "load", *PLAIN, *arguments]
         done = subprocess.run(
             command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=100, check=False
         )
