@@ -38,11 +38,13 @@ class RelayProcess:
     async def start(self) -> None:
         self.socket.parent.mkdir(parents=True, exist_ok=True)
         self.socket.unlink(missing_ok=True)
-        places = ("--socket", str(self.socket), "--platform", str(self.platform), "--envoy", str(envoy()))
+        places = (
+            *("--socket", str(self.socket), "--platform", str(self.platform), "--envoy", str(envoy())),
+            *("--folder", str(self.data / "egress"), "--parent", str(os.getpid())),
+        )
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: ASYNC220
-                [sys.executable, "-m", "faasioflex.gateway.egress", *places, "--folder", str(self.data / "egress")]
-                + ["--parent", str(os.getpid()), *self.options],
+                [sys.executable, "-m", "faasioflex.gateway.egress", *places, *self.options],
                 stderr=log,
                 stdout=log,
                 env={**os.environ, "FFX_DATA": str(self.data)},

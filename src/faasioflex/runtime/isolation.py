@@ -38,7 +38,6 @@ class Order:
     disk_bytes: int
     processes: int
     cpu: float | None  # cores, from the moment it is ready; None: no limit
-    network: bool = False  # a build's step that fetches
     guest: Guest | None = None  # what the egress relay is told of it, where there is one
 
 

@@ -26,7 +26,7 @@ class Bind:
 class JobSpec:
     """A command that runs to its end in a sandbox of its own: a build's step.
 
-    ``network``: it may reach the hosts of ``egress`` (as in ``network.egress``; the operator's, so whatever their addresses
+    ``network``: it fetches, and may reach the hosts of ``egress`` (as in ``network.egress``; the operator's, so whatever their addresses
     are), by the machine's own proxies where ``env`` names some.
 
     Everything that the command writes goes to its private /tmp (``disk_bytes``) or to a writable bind.

@@ -13,6 +13,7 @@ import pytest
 from faasioflex.bus.memory import MemoryBus
 from faasioflex.runtime.driver import LauncherDriver
 from support.building import Building
+from support.egress import RelayProcess
 from support.launcher import LauncherProcess
 from support.package_index import PackageIndex
 
@@ -21,10 +22,13 @@ from support.package_index import PackageIndex
 def launcher() -> Iterator[LauncherProcess]:
     """One for all of these tests: builds leave nothing in it."""
     data = Path(tempfile.mkdtemp(prefix="ffx-", dir="/tmp")).resolve()
-    made = LauncherProcess(data, "sandbox")
+    relay = RelayProcess(data)
+    made = LauncherProcess(data, "sandbox", "--egress", str(relay.socket))
+    asyncio.run(relay.start())
     asyncio.run(made.start())
     yield made
     made.stop()
+    relay.stop()
     shutil.rmtree(data, ignore_errors=True)
 
 

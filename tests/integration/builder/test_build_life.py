@@ -20,6 +20,7 @@ from faasioflex.model.errors import BuildFailed, Unavailable
 from faasioflex.model.function import CodeSource
 from support.building import HANDLE, Building, record
 from support.deadline import eventually
+from support.egress import launched_with_relay
 from support.launcher import client, launched
 from support.package_index import PackageIndex
 from support.python_packages import source_package, wheel, wheel_name
@@ -100,8 +101,8 @@ async def test_a_function_runs_with_its_packages(index: PackageIndex) -> None:
         "requirements.txt": "greeting\nh11\n",
         "main.py": "import greeting, h11\ndef handle(event, context):\n    return [greeting.BUILT, h11.VERSION]\n",
     }
-    for mode in ("sandbox", "process"):
-        async with launched(mode) as world:
+    for node in (launched_with_relay(), launched("process")):
+        async with node as world:
             building = Building(MemoryBus(), world.driver, world.data / "builds", index)
             instance = await world.ready(code=await building.build(files))
             async with client(instance) as http:
@@ -149,7 +150,7 @@ def test_a_full_disk_is_called_so() -> None:
 
 async def test_the_launcher_dies(index: PackageIndex) -> None:
     _offer(index)
-    async with launched("sandbox") as world:
+    async with launched_with_relay() as world:
         building = Building(MemoryBus(), world.driver, world.data / "builds", index)
         index.open.clear()
         wanted = await building.stored(NEEDS)

@@ -19,12 +19,11 @@ def _made(view: View = VIEW, block: int | None = None) -> list[str]:
     return arguments(view, [str(source) for source in view.sources], [20, 21], 22, block)
 
 
-def test_everything_is_unshared_unless_the_network_is_wanted() -> None:
+def test_everything_is_unshared() -> None:
     made = _made()
     for kind in ("user", "pid", "ipc", "uts", "net"):
         assert f"--unshare-{kind}" in made
     assert {"--disable-userns", "--die-with-parent", "--new-session", "--clearenv"} <= set(made)
-    assert "--unshare-net" not in _made(View(**{**VIEW.__dict__, "network": True}))
 
 
 def test_only_what_is_asked_for_is_writable() -> None:

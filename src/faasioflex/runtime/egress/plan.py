@@ -13,7 +13,7 @@ from functools import cached_property
 
 from faasioflex.model.egress import Destination, parse_all
 
-HOME = "127.0.0.1"
+HOME, HOSTNAME = "127.0.0.1", "function"
 # Below the range that a kernel takes for outgoing connections; unlikely to be anybody's own.
 PLATFORM_PORT, PROXY_PORT, NAMES_PORT = 30080, 30081, 53
 PLATFORM_URL = f"http://{HOME}:{PLATFORM_PORT}"
@@ -54,7 +54,11 @@ class Plan:
     @property
     def hosts(self) -> str:
         """/etc/hosts."""
-        lines = [f"{HOME} {_LOCALHOST}", f"::1 {_LOCALHOST}", *(f"{at} {name}" for at, name in self.names.items())]
+        lines = [
+            f"{HOME} {_LOCALHOST} {HOSTNAME}",
+            f"::1 {_LOCALHOST}",
+            *(f"{at} {name}" for at, name in self.names.items()),
+        ]
         return "".join(f"{line}\n" for line in lines)
 
     @property

@@ -81,7 +81,6 @@ def of_job(job: JobSpec, language: Language | None, data: Path, *, relayed: bool
         disk_bytes=job.disk_bytes,
         processes=job.processes,
         cpu=None,
-        network=job.network,
         guest=guest,
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from faasioflex.runtime.egress.plan import HOSTNAME
 from faasioflex.runtime.isolation import Shown
 from faasioflex.runtime.sandbox import system
 
@@ -24,7 +25,6 @@ class View:
     etc: Path
     shown: tuple[Shown, ...]
     tmp_bytes: int
-    network: bool = False  # the host's own
 
     @property
     def sources(self) -> tuple[Path, ...]:
@@ -51,9 +51,8 @@ def arguments(
     ``hosts``: a descriptor of its own /etc/hosts.
     """
     made = ["--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
-    made += [] if view.network else ["--unshare-net"]
-    made += ["--disable-userns", "--uid", str(system.INSIDE_UID), "--gid", str(system.INSIDE_UID)]
-    made += ["--hostname", "function", "--new-session", "--die-with-parent", "--cap-drop", "ALL"]
+    made += ["--unshare-net", "--disable-userns", "--uid", str(system.INSIDE_UID), "--gid", str(system.INSIDE_UID)]
+    made += ["--hostname", HOSTNAME, "--new-session", "--die-with-parent", "--cap-drop", "ALL"]
     made += system.arguments()
     made += ["--ro-bind", paths[0], "/etc", *system.etc_arguments()]
     if hosts is not None:

@@ -49,23 +49,18 @@ class Sandboxes:
         program = locate()
         self._bubblewrap = Bubblewrap(os.open(program.path, os.O_PATH | os.O_CLOEXEC), program.libraries)
         self._uids = UidBlock.claim() if os.geteuid() == 0 else None
-        self._etc = system.make_etc(state / "etc", network=False)
-        self._etc_with_network = system.make_etc(state / "etc-network", network=True)
+        self._etc = system.make_etc(state / "etc")
         self._dying: list[tuple[Group | None, int | None]] = []
 
     def box(self, order: Order, on_denial: Callable[[Denial], None]) -> Box:
         """Raises: StartFailed where uids or control groups cannot be had, or for an egress list that cannot be read."""
-        on_host = order.network and self._link is None
-        if on_host:
-            system.refresh_network_files(self._etc_with_network)
         view = View(
             argv=order.argv,
             env=order.env,
             cwd=order.cwd,
-            etc=self._etc_with_network if on_host else self._etc,
+            etc=self._etc,
             shown=tuple(item for item in order.shown if item.writable or not system.is_system(item.source)),
             tmp_bytes=order.disk_bytes,
-            network=on_host,
         )
         network = None
         if order.guest is not None and self._link is not None:

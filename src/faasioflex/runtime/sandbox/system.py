@@ -6,6 +6,8 @@ import os
 import shutil
 from pathlib import Path
 
+from faasioflex.runtime.egress.plan import HOSTNAME
+
 INSIDE_UID = 1000
 _LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _WHOLE = ("/usr", "/nix/store", "/gnu/store")
@@ -16,11 +18,11 @@ _FILES = {
     f"ffx:x:{INSIDE_UID}:{INSIDE_UID}:function:/tmp:/bin/sh\n"
     "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
     "group": f"root:x:0:\nffx:x:{INSIDE_UID}:\nnogroup:x:65534:\n",
-    "hosts": "127.0.0.1 localhost\n::1 localhost\n",
+    "hosts": f"127.0.0.1 localhost {HOSTNAME}\n::1 localhost\n",
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n",
     # the egress relay answers there, where a sandbox has one; nobody else
     "resolv.conf": "nameserver 127.0.0.1\noptions timeout:3 attempts:2\n",
-    "hostname": "function\n",
+    "hostname": f"{HOSTNAME}\n",
     "os-release": "",
 }
 
@@ -54,10 +56,10 @@ def is_system(path: Path) -> bool:
     return any(path.is_relative_to(folder) for folder in _WHOLE)
 
 
-def make_etc(folder: Path, *, network: bool) -> Path:
+def make_etc(folder: Path) -> Path:
     """Write the /etc of sandboxes to ``folder`` and return it: no accounts, no keys, nothing of this host but its zone.
 
-    With ``network`` the host's resolv.conf and hosts, as they are now. Every name that is mounted over exists in it.
+    Every name that is mounted over exists in it.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, mode=0o755)
@@ -70,17 +72,9 @@ def make_etc(folder: Path, *, network: bool) -> Path:
         if os.path.isdir(shown):
             (folder / Path(shown).relative_to("/etc")).mkdir(parents=True, exist_ok=True)
     (folder / "mtab").symlink_to("/proc/mounts")
-    if network:
-        refresh_network_files(folder)
     for made, _, _ in os.walk(folder):
         os.chmod(made, 0o755)  # noqa: S103  (shown to other uids, read-only; the umask may have said otherwise)
     return folder
-
-
-def refresh_network_files(folder: Path) -> None:
-    """Copy the host's name resolution again: it changes when a laptop changes networks."""
-    for name in ("resolv.conf", "hosts"):
-        _copy(Path("/etc") / name, folder / name)
 
 
 def _copy(source: Path, target: Path) -> None:
