@@ -40,13 +40,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Files | None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """In several processes the long ones begin first and single tests fill up, lest the end waits for one process."""
+    """In several processes the long ones begin first, single tests fill up, and what nothing may run beside comes last."""
     if not hasattr(config, "workerinput"):
         return
     long = {*TOGETHER, *(unit_of(item.nodeid) for item in items if item.get_closest_marker("slow"))}
+    shared = {unit_of(item.nodeid) for item in items if not item.get_closest_marker("alone")}
 
     def turn(item: pytest.Item) -> int:
         unit = unit_of(item.nodeid)
+        if unit not in shared:
+            return 3
         return 0 if unit in long else 2 if unit == item.nodeid else 1
 
     items.sort(key=turn)
