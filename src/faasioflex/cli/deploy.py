@@ -129,7 +129,7 @@ def _summary(client: Client, sent: Sent, function: Function) -> None:
     latest = status.latest.revision if status.latest else status.revision
     state = status.latest.state if status.latest else status.state
     if sent.unchanged:
-        print(f"{function.function} is unchanged: revision {latest}, {state}")
+        print(f"Nothing changed: {function.function} stays at revision {latest}, {state}")
         if state == "failed" and status.latest:
             say(f"It failed before: {status.latest.message}")
     elif not sent.new_revision:

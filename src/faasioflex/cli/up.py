@@ -37,6 +37,10 @@ def up(  # noqa: PLR0917 - one parameter per option
     tls: Annotated[
         str | None, typer.Option(help="self-signed: a certificate of the platform's own.", metavar="self-signed")
     ] = None,
+    functions_host: Annotated[
+        str | None,
+        typer.Option(help="A host name of the functions' own: they answer on it, and nowhere else.", metavar="NAME"),
+    ] = None,
 ) -> None:
     """Start the platform on this machine.
 
@@ -44,8 +48,9 @@ def up(  # noqa: PLR0917 - one parameter per option
     Every option can stand in the file of --config or in the environment as FFX_NAME.
 
     \b
-    Example:
+    Examples:
       ffx up --data ./platform --port 0 --detach
+      ffx up --tls self-signed --functions-host functions.example.org
     """
     flags: dict[str, Any] = {
         "data": data,
@@ -55,6 +60,7 @@ def up(  # noqa: PLR0917 - one parameter per option
         "tls_cert": tls_cert,
         "tls_key": tls_key,
         "tls": tls,
+        "functions_host": functions_host,
     }
     settings = Settings.load(flags, file=config or _config_of_environment())
     if settings.runtime == "docker":

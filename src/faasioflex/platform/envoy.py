@@ -25,4 +25,5 @@ def envoy_settings(
         port=port,
         tls_cert=chain,
         tls_key=key,
+        functions_host=settings.functions_host,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,9 @@ RuntimeName = Literal["sandbox", "docker", "process"]
 _PATHS = frozenset({"data", "tls_cert", "tls_key", "runtimes"})
 _LISTS = frozenset({"egress_allow", "build_egress"})  # one text, or a list in a file
 ENVIRONMENT_PREFIX = "FFX_"
+_HOST_NAME = re.compile(
+    r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*", re.IGNORECASE
+)
 
 
 def _setting(default: Any, unit: str, reason: str) -> Any:
@@ -42,6 +46,9 @@ class Settings:
     tls: str | None = _setting(None, "self-signed", "a certificate of an authority of the platform's own")
     tls_cert: str | None = _setting(None, "PEM file", "certificate chain; read again when the file is replaced")
     tls_key: str | None = _setting(None, "PEM file", "its private key")
+    functions_host: str | None = _setting(
+        None, "host name", "functions answer on it alone, and nothing else does: an origin of their own in browsers"
+    )
     log_level: str = _setting("info", "level", "what our parts write; a call writes no line at info")
     log_file_bytes: int = _setting(10 * MIB, "bytes", "a day of a busy platform; opens in any editor")
     log_files: int = _setting(5, "files", "kept per part: with the size above at most 50 MiB each")
@@ -126,6 +133,10 @@ class Settings:
             found.append(FieldError("/tls_cert", "a certificate needs its key and a key its certificate"))
         if self.tls is not None and self.tls_cert is not None:
             found.append(FieldError("/tls", "either self-signed or files, not both"))
+        if self.functions_host is not None and not _HOST_NAME.fullmatch(self.functions_host):
+            found.append(
+                FieldError("/functions_host", "must be a host name without a port, like functions.example.org")
+            )
         if self.log_level not in {"debug", "info", "warning", "error"}:
             found.append(FieldError("/log_level", "must be debug, info, warning or error"))
         positive = ("log_file_bytes", "log_files", "nats_max_memory_bytes", "nats_max_file_bytes", "start_timeout_s")

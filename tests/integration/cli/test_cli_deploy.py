@@ -30,7 +30,7 @@ def test_a_new_function_is_built_started_and_shown_with_its_address(ffx: Ffx, pl
 def test_the_same_folder_again_is_unchanged(hello: Ffx, platform: SmallPlatform) -> None:
     done = hello("deploy", "hello")
     assert done.code == 0
-    assert done.out.startswith("admin/hello is unchanged: revision 1, ready")
+    assert done.out.startswith("Nothing changed: admin/hello stays at revision 1, ready")
     assert platform.builder.builds == [1]
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 PATIENCE_S = 1.0
+KEPT_S = 5.0  # several TABs in a row ask once
 
 
 def runtimes(incomplete: str) -> list[str]:
@@ -62,18 +67,64 @@ def _namespace(ctx: Any) -> str | None:
 
 
 def _listed(ctx: Any) -> list[str]:
-    """Up to 1,000 functions, one request; none where the platform does not answer at once."""
-    from faasioflex.cli.connect import open_client, resolve
-
+    """Up to 1,000 functions; none where the platform does not answer at once."""
     token_file, data = ctx.params.get("token_file"), ctx.params.get("data") or os.environ.get("FFX_DATA")
     url = ctx.params.get("url") or os.environ.get("FFX_URL")
+    found = remembered(_kept(url, data), KEPT_S)
+    if found is None:
+        try:
+            with _at_most(PATIENCE_S):
+                found = _asked(url, Path(token_file) if token_file else None, Path(data) if data else None)
+        except Exception:
+            return []  # whatever it is, the line that is being typed is no place to say it
+        remember(_kept(url, data), found)
+    return found
+
+
+def _asked(url: str | None, token_file: Path | None, data: Path | None) -> list[str]:
+    from faasioflex.cli.connect import open_client, resolve
+
+    target = resolve(url, token_file, data)
+    from faasioflex.client.request import NO_RETRY
+
+    with open_client(replace(target, retry=NO_RETRY)) as client:
+        return [str(function.function) for function in client.page(limit=1000).items]
+
+
+def _kept(url: str | None, data: str | None) -> Path:
+    """A file for what is meant: the platform named, else that of the context in use."""
+    from faasioflex.cli.contexts import Contexts
+    from faasioflex.model.errors import FfxError
+
     try:
-        with _at_most(PATIENCE_S):
-            target = resolve(url, Path(token_file) if token_file else None, Path(data) if data else None)
-            with open_client(target) as client:
-                return [str(function.function) for function in client.page(limit=1000).items]
-    except Exception:
-        return []  # whatever it is, the line that is being typed is no place to say it
+        context = Contexts.load().used
+    except FfxError:
+        context = None
+    meant = hashlib.sha256(json.dumps([url, str(data or ""), context]).encode()).hexdigest()[:16]
+    home = os.environ.get("FFX_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "faasioflex")
+    return Path(home, "completion", meant)
+
+
+def remembered(file: Path, kept_s: float) -> list[str] | None:
+    """What was written there in the last ``kept_s``."""
+    try:
+        if not 0 <= time.time() - file.stat().st_mtime < kept_s:
+            return None
+        found = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, list) else None
+
+
+def remember(file: Path, names: list[str]) -> None:
+    """For the next key press; without it the platform is asked again."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        new = file.with_suffix(f".{os.getpid()}")
+        new.write_text(json.dumps(names))
+        new.replace(file)
+    except OSError:
+        return
 
 
 @contextmanager
@@ -96,6 +147,7 @@ def samples(ctx: Any, incomplete: str) -> list[str]:
     """Names of the sample requests in the folder that was named, else in this one."""
     from faasioflex.cli.developing.samples import FOLDER, KINDS
 
-    folder = Path(ctx.params.get("folder") or ".") / FOLDER
+    # while an option's value is being typed, arguments before it are not parsed yet
+    folder = Path(ctx.args[0] if ctx.args else ctx.params.get("folder") or ".") / FOLDER
     found = sorted({path.stem for path in folder.glob("*") if path.suffix in KINDS})
     return [name for name in found if name.startswith(incomplete)]
