@@ -36,6 +36,8 @@ def of_instance(spec: InstanceSpec, language: Language, data: Path, *, relayed: 
         "timeout_s": spec.limits.timeout_s,
         "concurrency": spec.limits.concurrency,
         "payload_bytes": spec.limits.payload_bytes,
+        "memory_bytes": spec.limits.memory_bytes,
+        "cpu": spec.limits.cpu,
     }
     platform = {
         **_marks(data, spec.id),
