@@ -19,9 +19,11 @@ LABEL_VALUE_PATTERN = rf"^{_LABEL_VALUE}$"
 ENV_NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,255}$"
 _RESERVED = re.compile(r"FFX_.*|LISTEN_.*|PORT")
 _PYTHON_HANDLER = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+_GO_HANDLER = re.compile(r"[A-Z][A-Za-z0-9_]*")
 _FILE_HANDLER = re.compile(r"(?!/)(?!.*(^|/)\.\.(/|$))[\w@+.-]+(/[\w@+.-]+)*")
 _HANDLERS = {
     "python": (_PYTHON_HANDLER, "module:name, like main:handle"),
+    "go": (_GO_HANDLER, "an exported name, like Handle"),
     "exec": (_FILE_HANDLER, "the path of a file in the code, like bin/run"),
 }
 
