@@ -16,6 +16,7 @@ export class HandlerCall extends Call {
   begin() {
     const { req, res } = this;
     res.sendDate = false;
+    req._consumed = true; // node:http need not read it to its end
     const length = req.headers['content-length'];
     if (req.headers['transfer-encoding'] === undefined && (length === undefined || length === '0')) {
       this.run(NO_BODY);
@@ -87,7 +88,6 @@ function collect(call, limit) {
   req.push = (chunk) => {
     if (call.done) return push.call(req, chunk);
     if (chunk === null) {
-      push.call(req, null);
       call.run(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, size));
       return false;
     }

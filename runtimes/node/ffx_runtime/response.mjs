@@ -35,7 +35,7 @@ export function toAnswer(value) {
   if (value === null || value === undefined) return { status: 204, headers: [], body: '' };
   if (typeof value === 'string') return { status: 200, headers: ['content-type', TEXT], body: value };
   if (value instanceof Response) return ours(value);
-  if (value instanceof globalThis.Response) return fromWeb(value);
+  if (value[Symbol.toStringTag] === 'Response' && value instanceof globalThis.Response) return fromWeb(value); // it takes long to load
   const { type, body, stream } = bodyOf(value);
   return { status: 200, headers: type === null ? [] : ['content-type', type], body, stream, typed: false };
 }
