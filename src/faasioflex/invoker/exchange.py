@@ -11,12 +11,14 @@ from faasioflex.invoker.bounds import Bounds
 from faasioflex.invoker.call import Call
 from faasioflex.invoker.http1.connection import Connection, ConnectionEnded
 from faasioflex.invoker.http1.framing import ByLength, Framing, framing_of
-from faasioflex.invoker.http1.head import ResponseHead, parse_response
+from faasioflex.invoker.http1.head import BadMessage, ResponseHead, parse_response
 from faasioflex.invoker.http1.pool import Pool
 from faasioflex.model.errors import DeadlineExceeded
 from faasioflex.model.function import Limits
 
 OVERFLOW = b"x-ffx-overflow"
+MOST_INTERIM = 16  # answers of 1xx before the final one
+LONGEST_REFUSAL = 64 * 1024  # bytes that are read of the body of «full»
 
 
 class Overflow(Exception):
@@ -88,11 +90,12 @@ class Exchange:
             if self._answered:
                 self._reusable = False  # whether it still waits for a body is not known
                 return
-        while True:
+        for _ in range(MOST_INTERIM):
             answer = parse_response(await self._watched(self.connection.read_head()))
             if answer.status >= 200 or answer.status == 101:  # 100 and 103 are passed over
                 self._take(answer, call.method)
                 return
+        raise BadMessage(f"more than {MOST_INTERIM} interim answers")
 
     async def _body_is_wanted(self, method: str, wait_s: float) -> bool:
         """Not after a refusal. Yes after 100; after nothing within ``wait_s``: a server that does not know Expect; and after a
@@ -163,8 +166,9 @@ async def send(call: Call, address: str, *, revision: int, limits: Limits, pool:
     try:
         await exchange._begin(call, revision, bounds)
         if exchange.head.status == 429 and exchange.head.get(OVERFLOW) is not None:
-            while await exchange.chunk():
-                pass
+            left = LONGEST_REFUSAL
+            while left > 0 and (piece := await exchange.chunk()):
+                left -= len(piece)
             raise Overflow
     except BaseException:
         exchange.close()

@@ -82,7 +82,7 @@ def _routes(function: TableFunction, match: Json, settings: EnvoySettings) -> li
                 "direct_response": {"status": 413},
             }
         )
-    idle = seconds(max(each.timeout_s + each.hold_s for each in serving) + BACKSTOP_S)
+    silence_s = max(each.timeout_s + each.hold_s for each in serving) + BACKSTOP_S
     target, named = _target(function, serving)
     answer = function_answer(settings)
     for methods in (retries.IDEMPOTENT, None):
@@ -94,8 +94,8 @@ def _routes(function: TableFunction, match: Json, settings: EnvoySettings) -> li
                     **target,
                     "prefix_rewrite": "/",
                     "timeout": "0s",
-                    "idle_timeout": idle,
-                    "retry_policy": retries.next_priority(resets=methods is not None),
+                    "idle_timeout": seconds(silence_s),
+                    "retry_policy": retries.next_priority(resets=methods is not None, first_byte_s=silence_s + 1),
                 },
                 "request_body_buffer_limit": min(largest or RETRIED_BODY_BYTES, RETRIED_BODY_BYTES),
                 "request_headers_to_add": [

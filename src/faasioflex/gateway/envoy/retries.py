@@ -7,7 +7,7 @@ ended before an answer) is for idempotent methods only.
 
 from __future__ import annotations
 
-from faasioflex.gateway.envoy.proto import Json, typed
+from faasioflex.gateway.envoy.proto import Json, seconds, typed
 
 IDEMPOTENT = "GET|HEAD|OPTIONS|PUT|DELETE"
 SAFE = "GET|HEAD|OPTIONS"
@@ -23,8 +23,11 @@ def waiting(*, resets: bool) -> Json:
     return {"retry_on": _BEFORE_A_BYTE + (",reset" if resets else ""), **_PATIENT}
 
 
-def next_priority(*, resets: bool) -> Json:
-    """For a function: the second try goes to priority 1, the invoker, and from there in turn."""
+def next_priority(*, resets: bool, first_byte_s: float) -> Json:
+    """For a function: the second try goes to priority 1, the invoker, and from there in turn.
+
+    ``first_byte_s`` bounds a try until its answer begins: interim answers (1xx) end no silence.
+    """
     return {
         "retry_on": f"{_BEFORE_A_BYTE},retriable-headers" + (",reset" if resets else ""),
         "retriable_headers": [{"name": OVERFLOW_HEADER, "present_match": True}],
@@ -34,5 +37,6 @@ def next_priority(*, resets: bool) -> Json:
                 "envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig", update_frequency=1
             ),
         },
+        "per_try_timeout": seconds(first_byte_s),
         **_PATIENT,
     }

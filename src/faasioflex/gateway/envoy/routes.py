@@ -23,8 +23,19 @@ _DOTS = r"(?:\.|%2[eE]){1,2}"
 REFUSED_PATH = rf"[^?]*(?:(?:%00|\\|[\x00-\x20\x7f]).*|{_SEPARATOR}{_DOTS}(?:(?:{_SEPARATOR}|[;?#]).*)?)"
 REFUSED_METHODS = "TRACE"  # CONNECT is refused by Envoy itself, as an upgrade that is not enabled
 SANDBOX = "sandbox allow-scripts allow-forms"
-# Service workers and stored site data belong to the origin, which functions share with the console.
-ORIGIN_WIDE_HEADERS = ["service-worker-allowed", "clear-site-data"]
+# What a browser keeps for a whole origin: functions share theirs with the console and with each other.
+ORIGIN_WIDE_HEADERS = [
+    "service-worker-allowed",
+    "clear-site-data",
+    "strict-transport-security",
+    "alt-svc",
+    "public-key-pins",
+    "nel",
+    "report-to",
+    "accept-ch",
+    "critical-ch",
+    "origin-agent-cluster",
+]
 
 
 def refusals() -> list[Json]:
