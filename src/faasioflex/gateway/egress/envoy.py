@@ -104,7 +104,7 @@ def _address(network: str, port: int | None = None) -> Json:
     parsed = ipaddress.ip_network(network)
     fields: Json = {"upstream_ip": {"address_prefix": str(parsed.network_address), "prefix_len": parsed.prefixlen}}
     if port is not None:
-        fields["upstream_port_range"] = {"start": port, "end": port + 1}
+        fields["upstream_port_range"] = {"start": port, "end": port}  # both included
     return {
         "matcher": {
             "name": "envoy.rbac.matchers.upstream_ip_port",
