@@ -3,7 +3,8 @@
 A runtime is the HTTP server that loads source code (CONTRACT.md 4). Its folder is shown read-only at ``/ffx/runtime``; how it
 is started and how a build is checked are argument lists with placeholders: ``{python}`` is the interpreter that runs the
 platform, ``{runtime}``, ``{code}``, ``{deps}`` and ``{toolchain}`` are the folders of :class:`Places`, which a driver without
-a mount namespace fills with the host's paths. More languages may lie in a folder of the operator's, the setting ``runtimes``.
+a mount namespace fills with the host's paths. ``{heap_mib}`` is told from the limit of
+memory. More languages may lie in a folder of the operator's, the setting ``runtimes``.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from faasioflex.runtime.toolchain.need import Need
 from faasioflex.runtime.toolchain.need import parse as parse_need
 from faasioflex.runtime.toolchain.toolchain import Toolchain
 
+HEAP = "{heap_mib}"  # in arguments: what of the limit of memory a garbage-collected heap may take
+BESIDE_HEAP_BYTES = 56 * 2**20  # for the program itself, its threads, buffers
 MORE = "FFX_RUNTIMES"  # in the environment of every part: the setting ``runtimes``
 KNOWN = frozenset({"python", "node", "go", "exec", "image"})
 _FIELDS = frozenset(
@@ -68,13 +71,16 @@ class Language:
         """What instances need, not only builds."""
         return self.toolchain if self.toolchain is not None and self.toolchain.when == "run" else None
 
-    def start_argv(self, places: Places) -> list[str]:
-        """The command of an instance; its settings come by the environment (``FFX_CONFIG`` and others)."""
-        return [_fill(part, places) for part in self.start]
+    def start_argv(self, places: Places, memory_bytes: int | None = None) -> list[str]:
+        """The command of an instance; its settings come by the environment (``FFX_CONFIG`` and others).
 
-    def check_argv(self, places: Places) -> list[str]:
+        ``memory_bytes``: its limit; arguments that need it are left out where there is none.
+        """
+        return [_fill(part, places) for part in _bounded(self.start, memory_bytes)]
+
+    def check_argv(self, places: Places, memory_bytes: int | None = None) -> list[str]:
         """The command that loads a build: exit 0, or exit 1 with a readable last line on stderr. Reads ``FFX_CONFIG`` too."""
-        return [_fill(part, places) for part in self.check]
+        return [_fill(part, places) for part in _bounded(self.check, memory_bytes)]
 
     def test_argv(self, places: Places) -> list[str]:
         """The command that runs a function's own tests, in its folder."""
@@ -159,6 +165,13 @@ def _strings(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(part, str) for part in value):
         raise TypeError(f"{value!r} is not a list of strings")
     return tuple(value)
+
+
+def _bounded(argv: tuple[str, ...], memory_bytes: int | None) -> list[str]:
+    if memory_bytes is None:
+        return [part for part in argv if HEAP not in part]
+    heap_mib = max(16, min(memory_bytes * 3 // 4, memory_bytes - BESIDE_HEAP_BYTES) // 2**20)
+    return [part.replace(HEAP, str(heap_mib)) for part in argv]
 
 
 def _fill(text: str, places: Places) -> str:

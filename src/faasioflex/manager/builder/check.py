@@ -46,7 +46,7 @@ def check_step(record: RevisionRecord, kind: Language, code: Path, deps: Path | 
         binds.append(read_only(deps, INSIDE.deps or ""))
     return Step(
         f"check ({record.runtime} {platform.python_version()})" if record.runtime == "python" else "check",
-        tuple(kind.check_argv(places)),
+        tuple(kind.check_argv(places, limits.memory_bytes)),
         env,
         tuple(binds),
         cwd=INSIDE.code,

@@ -52,7 +52,7 @@ def of_instance(spec: InstanceSpec, language: Language, data: Path, *, relayed: 
         platform["FFX_URL"] = spec.platform_url
     return Order(
         id=spec.id,
-        argv=tuple(language.start_argv(places)),
+        argv=tuple(language.start_argv(places, spec.limits.memory_bytes)),
         env={**_defaults(), **_proxies(guest), **language.environment_for(places), **spec.env, **platform},
         cwd=INSIDE.code,
         shown=tuple(shown),
