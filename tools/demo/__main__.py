@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from functions import EXAMPLES, GREETER
 from load import Load
 
 from faasioflex.client import Answer, Client, Function
@@ -19,15 +20,7 @@ from faasioflex.model.errors import FfxError
 
 FFX = Path(sys.executable).parent / "ffx"
 WITHIN_S = 90.0
-GREETER = """
-def handle(event, context):
-    return {"greeting": "%s " + event.json().get("name", "world"), "revision": context.revision}
-"""
-COUNTER = '#!/bin/sh\n# the body on standard input, the answer on standard output\nprintf "%s words\\n" "$(wc -w)"\n'
-FUNCTIONS = {
-    "hello": ("python", {"main.py": GREETER % "Hello"}, b'{"name": "Ada"}', "application/json"),
-    "words": ("exec", {"words.sh": COUNTER}, b"how many words are these", "text/plain"),
-}
+BUILT_WITHIN_S = 600.0  # a slow machine that fetches a toolchain first
 
 
 class DemoFailed(Exception):
@@ -77,14 +70,16 @@ def _platform(data: Path) -> Iterator[str]:
 
 
 def _deploy_and_call(client: Client) -> None:
-    for name, (runtime, files, body, kind) in FUNCTIONS.items():
+    for one in EXAMPLES:
         began = time.monotonic()
-        document = {"name": name, "runtime": runtime, "source": {"files": files}}
-        _ready(client.register(document, wait_s=WITHIN_S))
-        _say(f"Deployed {name} ({runtime})", began)
+        document = {"name": one.name, "runtime": one.runtime, "source": {"files": one.files}}
+        if one.first_time:
+            _say(f"           Deploying {one.name}: the first time on a machine this {one.first_time}")
+        _ready(client.register(document, wait_s=BUILT_WITHIN_S))
+        _say(f"Deployed {one.name} ({one.runtime})", began)
         began = time.monotonic()
-        answer = _good(client.call(name, headers={"content-type": kind}, content=body))
-        _say(f"Called {name} with {body.decode()}: {answer.body.decode().strip()}", began)
+        answer = _good(client.call(one.name, headers={"content-type": one.content_type}, content=one.body))
+        _say(f"Called {one.name} with {one.body.decode()}: {answer.body.decode().strip()}", began)
 
 
 def _roll_out_under_load(client: Client, url: str) -> None:
