@@ -18,7 +18,7 @@ from faasioflex.manager.builder import hosts
 from faasioflex.manager.builder.jobs import Jobs, Step, StepFailed, read_only, writable
 from faasioflex.manager.builder.npm import lock, manifest
 from faasioflex.manager.builder.npm.settings import NpmSettings, global_files, machine_settings
-from faasioflex.manager.builder.npm.words import explain
+from faasioflex.manager.builder.npm.words import explain, worth_reading
 from faasioflex.manager.builder.store import FORMAT, LAYERS, Store, digest, remove, seal
 from faasioflex.manager.builder.system import Layer, Made, Work, text_of
 from faasioflex.model.errors import BuildFailed
@@ -29,6 +29,7 @@ from faasioflex.runtime.toolchain import Toolchain, find
 FOLDER, SETTINGS, CAFILE, CERTIFICATES = "/ffx/npm", "/ffx/npm.rc", "/ffx/npm-ca.pem", "/ffx/npm-more.pem"
 NPM = "lib/node_modules/npm/bin/npm-cli.js"
 MOST_FILES = 50_000
+_PATIENCE = ("fetch-retry-mintimeout = 1000", "fetch-retry-maxtimeout = 8000")  # of npm it is a minute
 _FOREIGN = ("yarn.lock", "pnpm-lock.yaml", "bun.lock", "bun.lockb")
 
 
@@ -74,10 +75,9 @@ class Npm:
             if locked is not None:
                 (place / "package-lock.json").write_text(json.dumps(locked), "utf-8")
             seal(place)
+            step = _step(work.toolchain, place, settings, folder, ci=locked is not None)
             try:
-                await self._jobs.run(
-                    _step(work.toolchain, place, settings, folder, ci=locked is not None), work.on_line
-                )
+                await self._jobs.run(step, lambda line: work.on_line(line) if worth_reading(line) else None)
             except StepFailed as error:
                 if error.ended.exit_code is None:
                     raise
@@ -120,7 +120,7 @@ def _step(toolchain: Toolchain, place: Path, settings: NpmSettings, scratch: Pat
     )  # fmt: skip
     binds = [writable(place, FOLDER), *(read_only(source, target) for source, target in toolchain.shown)]
     environment = {**settings.passed_on, "HOME": "/tmp", "NODE_USE_SYSTEM_CA": "1"}  # noqa: S108 - the sandbox's own
-    lines = list(settings.lines)
+    lines = [*_PATIENCE, *settings.lines]
     if settings.cafile is not None:
         binds.append(read_only(settings.cafile, CAFILE))
         lines.append(f"cafile = {CAFILE}")
