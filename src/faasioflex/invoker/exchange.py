@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 from faasioflex.invoker.body import Body
@@ -19,6 +20,7 @@ from faasioflex.model.function import Limits
 OVERFLOW = b"x-ffx-overflow"
 MOST_INTERIM = 16  # answers of 1xx before the final one
 LONGEST_REFUSAL = 64 * 1024  # bytes that are read of the body of «full»
+REFUSAL_S = 0.2  # and how long
 
 
 class Overflow(Exception):
@@ -61,6 +63,14 @@ class Exchange:
             if body:
                 return body
         return b""
+
+    async def _rest_of_refusal(self) -> None:
+        """So that the connection can be used again; a body that is long or slow is not worth it."""
+        left = LONGEST_REFUSAL
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REFUSAL_S):
+                while left > 0 and (piece := await self.chunk()):
+                    left -= len(piece)
 
     def close(self) -> None:
         """Keep the connection for the next call where both messages have ended well, else cut it. The place is free then."""
@@ -166,9 +176,7 @@ async def send(call: Call, address: str, *, revision: int, limits: Limits, pool:
     try:
         await exchange._begin(call, revision, bounds)
         if exchange.head.status == 429 and exchange.head.get(OVERFLOW) is not None:
-            left = LONGEST_REFUSAL
-            while left > 0 and (piece := await exchange.chunk()):
-                left -= len(piece)
+            await exchange._rest_of_refusal()
             raise Overflow
     except BaseException:
         exchange.close()
