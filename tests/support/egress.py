@@ -64,7 +64,7 @@ class RelayProcess:
                 stdout=log,
                 env={**os.environ, "FFX_DATA": str(self.data)},
             )
-        await eventually(self._serves, "the relay serves")
+        await eventually(self._serves, "the relay serves", 30)
 
     def _serves(self) -> bool:
         assert self._process is not None
@@ -122,7 +122,7 @@ class Host:
 
     def __init__(self, listener: socket.socket, name: str) -> None:
         self.reached = 0
-        self.port: int = listener.getsockname()[1]
+        self.port: int = listener.getsockname()[1] if listener.family != socket.AF_UNIX else 0
         self._listener = listener
         self._name = name.encode()
         listener.settimeout(None)

@@ -20,7 +20,15 @@ from typing import Any
 import httpx
 
 from faasioflex.model.function import MIB, Limits, Network
-from faasioflex.model.instance import BuiltCode, EgressDenied, Instance, InstanceEnded, InstanceReady, InstanceSpec, LogLine
+from faasioflex.model.instance import (
+    BuiltCode,
+    EgressDenied,
+    Instance,
+    InstanceEnded,
+    InstanceReady,
+    InstanceSpec,
+    LogLine,
+)
 from faasioflex.model.names import FunctionName
 from faasioflex.runtime.driver import LauncherDriver
 from faasioflex.runtime.port import JobSpec
@@ -69,7 +77,7 @@ class LauncherProcess:
                 env={**os.environ, "FFX_DATA": str(self.data)},
                 extra_groups=[os.getgid(), FOREIGN_GROUP] if os.geteuid() == 0 else None,
             )
-        await eventually(self._serves, "the launcher serves")
+        await eventually(self._serves, "the launcher serves", 30)
 
     def _serves(self) -> bool:
         assert self._process is not None
