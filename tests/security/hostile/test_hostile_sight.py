@@ -47,7 +47,7 @@ def test_devices_of_the_machine(attackers: list[Attacker]) -> None:
 def test_processes_and_environments(platform: WalledPlatform, attackers: list[Attacker]) -> None:
     assert any(CANARY in Path(f"/proc/{pid}/environ").read_text() for pid in platform.pids.values())
     pids = [pid for pid in platform.pids.values() if pid > 1000]
-    own = ["bwrap", "run.py", "start.py", "handle.sh", "start.mjs", "/function"]
+    own = ["bwrap", "run.py", "orphan-", "start.py", "handle.sh", "start.mjs", "/function"]
     for found in everywhere(attackers, "processes", canary=CANARY, host_pids=pids, own_names=own):
         found.nothing()
     assert all(Path(f"/proc/{pid}").exists() for pid in pids)

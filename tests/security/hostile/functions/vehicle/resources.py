@@ -1,6 +1,6 @@
 """Attacks on what there is only so much of. Each tells how far it came."""
 
-# ruff: noqa: SIM115, S103, S606 - an attack does what is not done
+# ruff: noqa: SIM115, S606 - an attack does what is not done
 
 import os
 import signal

@@ -1,6 +1,6 @@
 """Attacks on what can be seen: files, environments, processes, sockets, code."""
 
-# ruff: noqa: SIM115, S103, S606 - an attack does what is not done
+# ruff: noqa: SIM115, S103 - an attack does what is not done
 
 import os
 import socket
