@@ -14,12 +14,16 @@ from pathlib import Path
 import psutil
 import pytest
 
+from faasioflex.runtime.toolchain.store import cache_folder
+
 REPO = Path(__file__).resolve().parents[2]
 LONGEST_S = 300
 # what the output after a command must hold; a command that is not named here must just end well
 EXPECTED = {
     "ffx status": "ready:",
     "cat hello/main.py": "def handle(event, context):",
+    "ffx test hello": "OK",
+    "ffx dev hello --send ada": "Hello, Ada!",
     "ffx deploy hello": "http://127.0.0.1:PORT/f/admin/hello",
     """curl -sS -d '{"name": "Ada"}' http://127.0.0.1:PORT/f/admin/hello""": "Ada!",
     """ffx invoke hello -d '{"name": "Grace"}'""": "Hello, Grace!",
@@ -30,7 +34,7 @@ EXPECTED = {
     "ffx rollback hello 1": "1=100",
     """ffx invoke hello -d '{"name": "Ada"}'""": "Hello, Ada!",
     'ffx deploy hello || echo "refused, as it should be"': "refused, as it should be",
-    """ffx invoke shout -d '{"name": "Ada"}'""": "Hello, Ada!",
+    """ffx invoke web -d '{"name": "Ada"}'""": "Hello, Ada!",
     """ffx invoke hello -d '{"name": "Phoenix"}'""": "Hello, Phoenix!",
     "ffx list": "admin/hello",
     "ffx delete hello": "Deleted admin/hello",
@@ -82,7 +86,11 @@ def run(commands: list[str], home: Path, port: int) -> list[Ran]:
     mark = "::ran::"
     script = "".join(f"echo {mark}{number}\n{command}\n" for number, command in enumerate(commands))
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("FFX_", "XDG_"))}
-    environment |= {"HOME": str(home), "FFX_PORT": str(port)}
+    environment |= {
+        "HOME": str(home),
+        "FFX_PORT": str(port),
+        "FFX_CACHE": str(cache_folder()),
+    }  # toolchains: fetched once
     shell = subprocess.Popen(
         ["bash", "-eu", "-c", script],
         cwd=home,
