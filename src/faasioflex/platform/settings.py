@@ -22,7 +22,7 @@ from faasioflex.platform.folder import DataFolder
 
 MIB = 1024 * 1024
 RuntimeName = Literal["sandbox", "docker", "process"]
-_PATHS = frozenset({"data", "tls_cert", "tls_key", "runtimes"})
+_PATHS = frozenset({"data", "tls_cert", "tls_key", "runtimes", "cache"})
 _LISTS = frozenset({"egress_allow", "build_egress"})  # one text, or a list in a file
 ENVIRONMENT_PREFIX = "FFX_"
 _HOST_NAME = re.compile(
@@ -42,6 +42,7 @@ class Settings:
     host: str = _setting("127.0.0.1", "address", "until identity exists every caller is the admin, so loopback only")
     port: int = _setting(8080, "TCP port", "0 takes a free one and keeps it in the data folder")
     runtime: str = _setting("sandbox", "driver", "bubblewrap needs neither root nor Docker")
+    cache: str = _setting("", "folder", "fetched toolchains, for all platforms; empty: $XDG_CACHE_HOME/faasioflex")
     runtimes: str = _setting("", "folder", "more languages beside those that come along: docs/add-a-language.md")
     tls: str | None = _setting(None, "self-signed", "a certificate of an authority of the platform's own")
     tls_cert: str | None = _setting(None, "PEM file", "certificate chain; read again when the file is replaced")
