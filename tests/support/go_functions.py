@@ -48,6 +48,7 @@ def go_environment() -> dict[str, str]:
 def compiled(code: Path, handler: str | None = None) -> Path:
     """The folder with the program ``function``: what an instance has as its deps."""
     folder = cache_folder() / "tests" / "go"
+    code = code.resolve()
     made = folder / _key(code, handler)
     if not (made / "function").exists():
         folder.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,7 @@ func (h handle) Serve(call *server.Call, w http.ResponseWriter, r *http.Request)
 		return // the call was answered, or its client has gone
 	}
 	value, err := h(call, newEvent(r, body))
-	if call.Cut() {
+	if call.Cut() || err != nil && call.Over() {
 		logCancelled(call, err)
 		return
 	}
@@ -89,7 +89,7 @@ func send(call *server.Call, w http.ResponseWriter, made answer) {
 	begun := false
 	err := made.stream(call, func(piece []byte) bool {
 		if len(piece) == 0 {
-			return !call.Cut()
+			return !call.Over()
 		}
 		if !begun {
 			begun = true
@@ -101,7 +101,7 @@ func send(call *server.Call, w http.ResponseWriter, made answer) {
 		return w.(interface{ FlushError() error }).FlushError() == nil
 	})
 	switch {
-	case call.Cut():
+	case call.Over():
 		logCancelled(call, err)
 	case err != nil && begun:
 		call.Log("the function's stream failed: " + err.Error())

@@ -10,8 +10,8 @@ import (
 type httpHandler struct{ inner http.Handler }
 
 func (h httpHandler) Serve(call *server.Call, w http.ResponseWriter, r *http.Request) {
-	h.inner.ServeHTTP(w, r)
-	if call.Cut() {
+	h.inner.ServeHTTP(w, r.WithContext(call))
+	if call.Over() {
 		logCancelled(call, nil)
 	}
 }

@@ -35,17 +35,21 @@ type Call struct {
 	due      atomic.Int64 // nanoseconds on the clock of now()
 	timer    *time.Timer
 	hijacked atomic.Bool
-	closing  bool // the client wants the connection closed after this answer
+	ended    atomic.Bool // no handler runs
+	gone     atomic.Bool // the client has closed its side
+	closing  bool        // the client wants the connection closed after this answer
 
 	mu        sync.Mutex
 	requestID string
 	done      chan struct{}
 	err       error
 	after     map[*func()]struct{}
-	ended     bool // no handler runs
-	holds     int  // the handler, and the connection where it was taken over
+	holds     int // the handler, and the connection where it was taken over
 	stuck     bool
 	streams   map[string]*report.LineWriter
+
+	body   body
+	writer Writer
 }
 
 type callKey struct{}
@@ -57,19 +61,20 @@ func From(ctx context.Context) *Call {
 }
 
 func newCall(s *Server, c *conn, r *http.Request) *Call {
-	call := &Call{server: s, conn: c, parent: r.Context(), method: r.Method, timeout: s.settings.Timeout, holds: 1, ended: true, closing: r.Close}
+	call := &Call{server: s, conn: c, parent: r.Context(), method: r.Method, timeout: s.settings.Timeout, holds: 1, closing: r.Close}
+	call.ended.Store(true)
 	header := r.Header
-	call.requestID = header.Get("X-Request-Id")
-	call.TraceParent = header.Get("Traceparent")
+	call.requestID = first(header["X-Request-Id"])
+	call.TraceParent = first(header["Traceparent"])
 	for name := range header {
 		if !isPlatforms(name) {
 			continue
 		}
 		switch name {
 		case "X-Ffx-Principal":
-			call.Principal = header.Get(name)
+			call.Principal = first(header[name])
 		case "X-Ffx-Timeout-S":
-			seconds, err := strconv.ParseFloat(header.Get(name), 64)
+			seconds, err := strconv.ParseFloat(first(header[name]), 64)
 			if shorter := time.Duration(seconds * float64(time.Second)); err == nil && shorter > 0 && shorter < call.timeout {
 				call.timeout = shorter
 			}
@@ -79,6 +84,13 @@ func newCall(s *Server, c *conn, r *http.Request) *Call {
 	call.due.Store(now() + int64(call.timeout))
 	call.timer = time.AfterFunc(call.timeout, call.tick)
 	return call
+}
+
+func first(values []string) string {
+	if len(values) == 0 {
+		return ""
+	}
+	return values[0]
 }
 
 // RequestID is the platform's, else one of its own.
@@ -125,8 +137,11 @@ func (c *Call) Logger() *report.Handler {
 // Timeout is how long the call may take to its first byte.
 func (c *Call) Timeout() time.Duration { return c.timeout }
 
-// Cut tells whether nobody waits for the handler's answer any more.
+// Cut tells whether the call was answered without the handler.
 func (c *Call) Cut() bool { return c.answer.Load() == cut }
+
+// Over tells whether nobody waits for the handler's answer any more.
+func (c *Call) Over() bool { return c.Cut() || c.gone.Load() }
 
 var start = time.Now()
 

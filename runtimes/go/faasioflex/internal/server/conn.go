@@ -2,7 +2,9 @@ package server
 
 import (
 	"bytes"
+	"errors"
 	"net"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -44,6 +46,8 @@ func (c *conn) Read(p []byte) (int, error) {
 		}
 	case c.lingering.Load():
 		return 0, net.ErrClosed
+	case err != nil && !errors.Is(err, os.ErrDeadlineExceeded):
+		call.clientGone() // net/http reads on, a byte at most, while the handler runs
 	case call.hijacked.Load():
 		call.extend()
 	}
@@ -62,7 +66,9 @@ func (c *conn) Write(p []byte) (int, error) {
 	}
 	written := 0
 	for {
-		call.extend()
+		if !call.ended.Load() {
+			call.extend()
+		}
 		piece := p[written:min(len(p), written+pieceBytes)]
 		n, err := c.Conn.Write(piece)
 		written += n

@@ -48,9 +48,11 @@ func (c *Call) giveUp(reason error, code, detail string) {
 	c.expectEnd()
 }
 
-// clientGone is run when the client closes its connection while the handler runs.
+// clientGone is run when the client closes its side of the connection while the handler runs.
 func (c *Call) clientGone() {
-	c.answer.Store(cut)
+	if c.ended.Load() || c.gone.Swap(true) {
+		return
+	}
 	c.cancel(context.Canceled)
 	c.expectEnd()
 }
@@ -60,7 +62,7 @@ func (c *Call) expectEnd() {
 	after := max(0, time.Duration(c.due.Load()-now())) + StuckGrace
 	time.AfterFunc(after, func() {
 		c.mu.Lock()
-		given := c.ended || c.stuck || c.server.stopping.Load()
+		given := c.ended.Load() || c.stuck || c.server.stopping.Load()
 		c.stuck = c.stuck || !given
 		c.mu.Unlock()
 		if !given {
@@ -73,8 +75,8 @@ func (c *Call) expectEnd() {
 // finish is called when the handler has returned. Its place is free, unless it took the connection over: then when that
 // is closed.
 func (c *Call) finish() {
+	c.ended.Store(true)
 	c.mu.Lock()
-	c.ended = true
 	streams := c.streams
 	c.mu.Unlock()
 	for _, stream := range streams {

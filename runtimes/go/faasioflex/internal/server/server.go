@@ -25,7 +25,8 @@ const (
 	flushWait   = 500 * time.Millisecond
 )
 
-// Style is how calls reach the function. It returns when the function has.
+// Style is how calls reach the function. It returns when the function has. The context of the call is the call, not that
+// of the request.
 type Style interface {
 	Serve(call *Call, w http.ResponseWriter, r *http.Request)
 }
@@ -98,15 +99,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) admitted(call *Call, w http.ResponseWriter, r *http.Request) {
-	rest := &body{inner: r.Body, call: call, left: s.settings.PayloadBytes, limited: s.settings.PayloadBytes >= 0}
+	rest, answer := &call.body, &call.writer
+	*rest = body{inner: r.Body, call: call, left: s.settings.PayloadBytes, limited: s.settings.PayloadBytes >= 0}
+	*answer = Writer{inner: w, call: call}
 	if r.ContentLength != 0 {
 		r.Body = rest
 	}
-	call.ended = false
-	stop := context.AfterFunc(r.Context(), call.clientGone)
-	answer := &Writer{inner: w, call: call}
+	call.ended.Store(false)
 	defer func() {
-		stop()
 		caught := recover()
 		aborted := caught != nil && call.recovered(answer, caught)
 		if r.ContentLength != 0 && !rest.ended && !aborted && !call.Cut() && !call.hijacked.Load() {
@@ -117,7 +117,7 @@ func (s *Server) admitted(call *Call, w http.ResponseWriter, r *http.Request) {
 			panic(http.ErrAbortHandler)
 		}
 	}()
-	s.style.Serve(call, answer, r.WithContext(call))
+	s.style.Serve(call, answer, r)
 }
 
 // giveUpOn is told of a call that does not end: this instance leaves when the others have ended, and at last anyhow.
