@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from faasioflex.runtime.language import languages
+from faasioflex.runtime import toolchain
+from faasioflex.runtime.language import interpreter, language, languages
 from support.hostile_platform import FUNCTIONS, Attacker, Found, WalledPlatform, cgroup_folders, settle, source
 from support.platform_process import processes_with
 
@@ -36,7 +37,10 @@ def platform() -> Iterator[WalledPlatform]:
 
 @pytest.fixture(scope="session")
 def attackers(platform: WalledPlatform) -> list[Attacker]:
-    """One function per language that this platform has."""
+    """One function per language that this platform has. What languages need is fetched here: the wall lets nothing through."""
+    for name in hostile_languages():
+        if (need := language(name).toolchain) is not None:
+            toolchain.ensure(need, print)
     with ThreadPoolExecutor() as pool:
         return list(pool.map(lambda language: deploy_attacker(platform, language), hostile_languages()))
 
@@ -46,20 +50,18 @@ def hostile_languages() -> list[str]:
     return sorted(name for name in languages() if any((FUNCTIONS / name).glob("*")))
 
 
-def deploy_attacker(platform: WalledPlatform, language: str, **fields: Any) -> Attacker:
-    name = fields.pop("name", f"attacker-{language}")
-    fields = {"limits": LIMITS, "scaling": SCALING, "env": {"VEHICLE_PYTHON": python_inside(language)}, **fields}
-    if language == "exec":
+def deploy_attacker(platform: WalledPlatform, kind: str, **fields: Any) -> Attacker:
+    name = fields.pop("name", f"attacker-{kind}")
+    fields = {"limits": LIMITS, "scaling": SCALING, "env": {"VEHICLE_PYTHON": python_inside(kind)}, **fields}
+    if kind == "exec":
         fields["handler"] = "handle.sh"
-    platform.deploy(name, language, source(language, "vehicle"), **fields)
-    return Attacker(platform, language, name)
+    platform.deploy(name, kind, source(kind, "vehicle"), **fields)
+    return Attacker(platform, kind, name)
 
 
-def python_inside(language: str) -> str:
+def python_inside(name: str) -> str:
     """An interpreter that a sandbox of that language shows."""
-    from faasioflex.runtime.language import interpreter
-
-    return str(interpreter()) if language in ("python", "exec") else "/usr/bin/python3"
+    return str(interpreter()) if language(name).host_folders else "/usr/bin/python3"
 
 
 def everywhere(attackers: list[Attacker], what: str, **arguments: Any) -> list[Found]:
