@@ -8,8 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from faasioflex.gateway.envoy.listener import listener
-from faasioflex.gateway.envoy.proto import Json, typed
+from faasioflex.gateway.envoy.proto import Json, overwrite, typed
 from faasioflex.gateway.envoy.replies import Reply, local_replies
+from faasioflex.gateway.envoy.routes import INSIDE_HEADER
 from faasioflex.gateway.envoy.settings import EnvoySettings
 from faasioflex.model.errors import NotAllowed
 
@@ -27,6 +28,8 @@ def functions_listener(settings: EnvoySettings, socket: Path, routes_file: Path)
     http = made["filter_chains"][0]["filters"][0]["typed_config"]
     http["stat_prefix"] = "functions"
     http["local_reply_config"] = local_replies(first=(_ONLY_FUNCTIONS,))
+    early = http["early_header_mutation_extensions"][0]["typed_config"]
+    early["mutations"] = [*early["mutations"], {"append": overwrite(INSIDE_HEADER, "1")}]
     http["http_filters"] = [_calls_only(), *http["http_filters"]]
     return made
 

@@ -13,10 +13,11 @@ from faasioflex.gateway.envoy.settings import EnvoySettings
 ROUTES = "ffx"
 LIVE = "live"
 VHOST_HEADER = "x-ffx-vhost"
+INSIDE_HEADER = "x-ffx-inside"  # a function calls, by FFX_URL
 CLIENT_ID_HEADER = "x-ffx-client-id"  # the caller's X-Request-Id until the script has looked at it
 
 # Of use between Envoy's own steps only.
-OURS_ALONE = [VHOST_HEADER, CLIENT_ID_HEADER, "x-envoy-external-address", "x-envoy-internal"]
+OURS_ALONE = [VHOST_HEADER, CLIENT_ID_HEADER, INSIDE_HEADER, "x-envoy-external-address", "x-envoy-internal"]
 
 _SEPARATOR = r"(?:/|\\|%2[fF]|%5[cC])"
 _DOTS = r"(?:\.|%2[eE]){1,2}"
@@ -78,11 +79,12 @@ def host_rules(settings: EnvoySettings) -> list[Json]:
         return []
     host = header_is(":authority", {"safe_regex": {"regex": rf"(?i){re.escape(settings.functions_host)}(?::\d+)?"}})
     elsewhere = {**host, "invert_match": True}
+    outside = {"name": INSIDE_HEADER, "present_match": True, "invert_match": True}
     not_a_call = {**header_is(":path", {"prefix": "/f/"}), "invert_match": True}
     return [
         {
             "name": "function-elsewhere",
-            "match": {"prefix": "/f/", "headers": [elsewhere]},
+            "match": {"prefix": "/f/", "headers": [elsewhere, outside]},
             "direct_response": {"status": 404},
         },
         {
