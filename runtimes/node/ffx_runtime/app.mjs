@@ -147,6 +147,7 @@ function sent(res, method, values, otherwise) {
     call.extend();
   }
   try {
+    if (!res.headersSent && res.hasHeader('content-length')) res.writeHead(res.statusCode); // then node:http counts
     return method.apply(res, values);
   } catch (error) {
     if (error.code !== 'ERR_HTTP_CONTENT_LENGTH_MISMATCH') throw error;
@@ -171,7 +172,8 @@ export class UpgradeCall extends Call {
     this.begun = true;
     hidePlatform(req);
     this.#seen = this.#progress();
-    socket.on('close', () => this.release());
+    socket.once('end', () => socket.end());
+    socket.once('close', () => this.release());
     currentCall.run(this, () => {
       try {
         const value = server.upgrade(req, socket, head);

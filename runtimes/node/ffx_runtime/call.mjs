@@ -112,8 +112,14 @@ export class Call {
   mustClose(code) {
     const { req } = this;
     if (code === 'payload-too-large') return true;
-    if (req.complete || (!('content-length' in req.headers) && !('transfer-encoding' in req.headers))) return false;
+    if (this.isWhole()) return false;
     return 'transfer-encoding' in req.headers || 'expect' in req.headers || Number(req.headers['content-length']) > DISCARD_BYTES;
+  }
+
+  /** Whether all of the request was read. */
+  isWhole() {
+    const { complete, headers } = this.req;
+    return complete || (!('content-length' in headers) && !('transfer-encoding' in headers));
   }
 
   /** The whole answer at once; the caller has claimed it. `headers`: name, value, name, value … */

@@ -132,6 +132,11 @@ function described(value) {
   return typeof value === 'object' ? `a ${value.constructor?.name ?? 'object'}` : `a ${typeof value}`;
 }
 
+/** An error that nobody caught while the module was loaded. */
+export function uncaught(code, error) {
+  return told(code, resolve(code, 'the function'), error);
+}
+
 /** An error of an import, as words that say where and what to do. */
 function told(code, file, error) {
   const isError = error instanceof Error;

@@ -1,9 +1,8 @@
 // The process of an instance: load the function, then check or serve.
-import { realpathSync } from 'node:fs';
-import { writeSync } from 'node:fs';
+import { realpathSync, writeSync } from 'node:fs';
 
 import { Streams } from './capture.mjs';
-import { CannotLoad, load } from './loading.mjs';
+import { CannotLoad, load, uncaught } from './loading.mjs';
 import { Report } from './report.mjs';
 import * as resolving from './resolve.mjs';
 import { take } from './settings.mjs';
@@ -18,24 +17,30 @@ export async function main(options) {
   process.chdir(code);
   resolving.install();
   if (!check) streams.install();
-  process.once('exit', unfinished);
+  const early = (error) => {
+    if (process.listenerCount('uncaughtException') === 1) cannot(uncaught(code, error));
+  };
+  process.on('exit', unfinished).on('uncaughtException', early);
   let loaded;
   try {
     loaded = await load(code, settings.handler);
     if (loaded.ready) await loaded.ready();
   } catch (error) {
-    process.off('exit', unfinished);
-    if (!(error instanceof CannotLoad)) throw error;
-    say(`${error.shown}${error.message}`);
-    process.exit(1);
+    cannot(error instanceof CannotLoad ? error : uncaught(code, error));
   }
-  process.off('exit', unfinished);
+  process.off('exit', unfinished).off('uncaughtException', early);
   if (check) process.exit(0);
   const { Server } = await import('./server.mjs');
   const { install } = await import('./failures.mjs');
   const server = new Server(settings, report, streams, loaded);
   install(server);
   await server.serve();
+}
+
+function cannot(error) {
+  process.off('exit', unfinished);
+  say(`${error.shown}${error.message}`);
+  process.exit(1);
 }
 
 /** The process ends while the function's module is being loaded. */

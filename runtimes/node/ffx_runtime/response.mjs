@@ -48,11 +48,13 @@ export function piece(value) {
   return [data, BYTES];
 }
 
-/** An iterator over its pieces, where it has them: a generator, a stream of the web or of Node. Else null. */
+/** An iterator over the pieces of a generator or a stream of Node. */
 export function piecesOf(value) {
-  if (value[Symbol.asyncIterator]) return value[Symbol.asyncIterator]();
-  if (typeof value.next === 'function' && value[Symbol.iterator]) return value[Symbol.iterator]();
-  return null;
+  return value[Symbol.asyncIterator] ? value[Symbol.asyncIterator]() : value[Symbol.iterator]();
+}
+
+function isIterator(value) {
+  return typeof value.next === 'function' && typeof value[Symbol.iterator] === 'function';
 }
 
 function ours(value) {
@@ -86,8 +88,7 @@ function bodyOf(value) {
   if (type === 'object') {
     const data = bytes(value);
     if (data !== null) return { type: BYTES, body: data };
-    const stream = piecesOf(value);
-    if (stream !== null) return { type: null, stream: value };
+    if (value[Symbol.asyncIterator] || isIterator(value)) return { type: null, stream: value };
   }
   if (type === 'boolean' || (type === 'number' && Number.isFinite(value)) || isDocument(value)) {
     try {

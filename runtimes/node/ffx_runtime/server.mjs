@@ -63,7 +63,7 @@ export class Server {
   answered(call) {
     const { socket } = call;
     socket[OPEN] -= 1;
-    if (socket[OPEN] === 0 && call.req.complete) this.board.note(socket[FD], IDLE);
+    if (socket[OPEN] === 0 && call.isWhole()) this.board.note(socket[FD], IDLE);
   }
 
   /** Something of the function failed outside of a call: take no new ones, end when those that run have ended. */
