@@ -13,6 +13,8 @@ import pytest
 
 from support.runtime_instance import RuntimeInstance, run_instance
 
+FIRST_COMPILE_S = 600
+
 
 def _subjects() -> Any:
     """This folder is no package: its table is loaded by path, once."""
@@ -33,7 +35,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     table = _subjects()
     marker = metafunc.definition.get_closest_marker("needs")
     found = table.that_can(*marker.args) if marker else table.SUBJECTS
-    metafunc.parametrize("subject", found, ids=table.name_of)
+    marked = [pytest.param(one, marks=_marks(one), id=table.name_of(one)) for one in found]
+    metafunc.parametrize("subject", marked)
+
+
+def _marks(subject: Any) -> list[pytest.MarkDecorator]:
+    """The first test of a compiled language compiles; on a new machine, the language's whole library."""
+    compiled = subject.runtime.toolchain is not None and subject.runtime.toolchain.when == "build"
+    return [pytest.mark.timeout(FIRST_COMPILE_S)] if compiled else []
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"runtime/debug"
 	"strings"
 
 	"faasioflex.dev/faasioflex/internal/settings"
@@ -32,15 +33,23 @@ func init() {
 	case !errors.As(err, &ended):
 		fmt.Fprintf(os.Stderr, "the program cannot be started: %v\n", err)
 	case ended.ExitCode() != 1:
-		fmt.Fprintln(os.Stderr, explain(said.String(), ended.String()))
+		fmt.Fprintln(os.Stderr, explain(said.String(), ended.String(), ownModule()))
 	}
 	os.Exit(1)
+}
+
+// ownModule is the function's: the program is compiled as a package of it.
+func ownModule() string {
+	if info, found := debug.ReadBuildInfo(); found {
+		return info.Main.Path
+	}
+	return ""
 }
 
 var frame = regexp.MustCompile(`^\t(\S+\.go:\d+)`)
 
 // explain makes a sentence of what Go writes when it panics.
-func explain(said, ended string) string {
+func explain(said, ended, module string) string {
 	reason, place := "", ""
 	for line := range strings.Lines(said) {
 		line = strings.TrimSuffix(line, "\n")
@@ -52,7 +61,7 @@ func explain(said, ended string) string {
 			}
 		}
 		if at := frame.FindStringSubmatch(line); at != nil && place == "" && isTheirs(at[1]) {
-			place = at[1]
+			place = strings.TrimPrefix(at[1], module+"/")
 		}
 	}
 	if reason == "" {

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net/http"
 	"os/exec"
+	"runtime"
+	"runtime/debug"
 	"strings"
 
 	"faasioflex.dev/faasioflex"
@@ -51,6 +53,8 @@ func more(ctx context.Context, event faasioflex.Event) (any, error) {
 		}{"<Ada>"}, nil
 	case "/number":
 		return 3.5, nil
+	case "/limits":
+		return map[string]int64{"memory_bytes": debug.SetMemoryLimit(-1), "cores": int64(runtime.GOMAXPROCS(0))}, nil
 	case "/descriptors":
 		listed, err := exec.CommandContext(ctx, "ls", "/proc/self/fd").Output()
 		return listed, err
