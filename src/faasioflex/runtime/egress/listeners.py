@@ -1,8 +1,8 @@
 """Sockets that listen inside a sandbox's network namespace and belong to a process outside.
 
-A child of ours enters the namespace, binds and listens, hands the descriptors back and ends, all before a line of the sandbox's
-own code runs. So nothing of ours runs inside, that a function could kill, look into or be charged for; and a connection is
-never refused because somebody of us is away: it waits in the socket.
+They are made before a line of the sandbox's own code runs, by going there and coming back. So nothing of ours runs inside that
+a function could kill, look into or be charged for; and a connection is never refused because somebody of us is away: it waits
+in the socket.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from faasioflex.runtime import linux
 from faasioflex.runtime.children import Children
@@ -31,6 +32,41 @@ async def open_inside(
 
     Raises: OSError.
     """
+    if os.geteuid() == 0:
+        return _by_going_there(init, listeners, addresses)
+    return await _by_a_child(init, listeners, addresses, children)
+
+
+def _by_going_there(init: int, listeners: Sequence[Listener], addresses: Sequence[str]) -> list[int]:
+    """Root may come back, so nothing is forked; this process has one thread, and nothing else happens meanwhile."""
+    with _opened("/proc/self/ns/net") as home, _opened(f"/proc/{init}/ns/net") as there:
+        linux.join_namespace(there, _CLONE_NEWNET)
+        made: list[socket.socket] = []
+        try:
+            for address in addresses:
+                netlink.add_address(address)
+            for one in listeners:
+                made.append(_listen(one))
+        except OSError:
+            for each in made:
+                each.close()
+            raise
+        finally:
+            _come_home(home)
+        return [each.detach() for each in made]
+
+
+def _come_home(home: int) -> None:
+    try:
+        linux.join_namespace(home, _CLONE_NEWNET)
+    except OSError:
+        os._exit(1)  # no next sandbox may be started from here; the supervisor starts another launcher
+
+
+async def _by_a_child(
+    init: int, listeners: Sequence[Listener], addresses: Sequence[str], children: Children
+) -> list[int]:
+    """Who enters another user namespace cannot come back: that is for a child."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     found: list[int] = []
     with ours:
@@ -75,11 +111,19 @@ def _child(init: int, listeners: Sequence[Listener], addresses: Sequence[str], b
 
 
 def _enter(init: int) -> None:
-    """As root straight away; as a plain user by the user namespace that owns it, in which we, who made it, may do anything."""
-    network = os.open(f"/proc/{init}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    if os.geteuid() != 0:
+    """By the user namespace that owns it, in which we, who made it, may do anything."""
+    with _opened(f"/proc/{init}/ns/net") as network:
         linux.join_namespace(fcntl.ioctl(network, _NS_GET_USERNS), _CLONE_NEWUSER)
-    linux.join_namespace(network, _CLONE_NEWNET)
+        linux.join_namespace(network, _CLONE_NEWNET)
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _listen(one: Listener) -> socket.socket:
