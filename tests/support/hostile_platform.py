@@ -24,6 +24,13 @@ FUNCTIONS = Path(__file__).parents[1] / "security" / "hostile" / "functions"
 CANARY = "canary-of-the-platform-0451"  # in the platform's environment and in a file of the host
 NEIGHBOUR_SECRET = "secret-of-the-neighbour-1984"
 READY_S = 120.0
+PACKAGES, NPM = 7070, 7071  # ports of the registries that the platform is told to use; the network is its own
+REGISTRIES = {
+    "PIP_INDEX_URL": f"http://127.0.0.1:{PACKAGES}/simple",
+    "UV_DEFAULT_INDEX": f"http://127.0.0.1:{PACKAGES}/simple",
+    "npm_config_registry": f"http://127.0.0.1:{NPM}/",
+    "GOPROXY": "off",
+}
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,7 @@ class WalledPlatform(Platform):
         with output.open("a") as file:
             return subprocess.Popen(
                 [*command, *options],
-                env=environment(CANARY=CANARY),
+                env=environment(CANARY=CANARY, **REGISTRIES),
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=file,

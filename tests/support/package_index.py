@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -18,9 +19,12 @@ class _Server(ThreadingHTTPServer):
 
 
 class PackageIndex:
-    """A context manager. ``with_json`` False serves HTML only; ``login`` asks for that user and password."""
+    """A context manager. ``with_json`` False serves HTML only; ``login`` asks for that user and password; ``listener`` is
+    where it serves if not on a port of its own."""
 
-    def __init__(self, *, with_json: bool = False, login: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self, *, with_json: bool = False, login: tuple[str, str] | None = None, listener: socket.socket | None = None
+    ) -> None:
         self.with_json = with_json
         self.login = login
         self.files: dict[str, dict[str, bytes]] = {}
@@ -31,7 +35,10 @@ class PackageIndex:
         self.refuses = False  # answers 403
         self.open = threading.Event()  # while it is not set, answers wait
         self.open.set()
-        self._server = _Server(("127.0.0.1", 0), self._handler())
+        self._server = _Server(("127.0.0.1", 0), self._handler(), bind_and_activate=listener is None)
+        if listener is not None:
+            self._server.socket.close()
+            self._server.socket = listener
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
 

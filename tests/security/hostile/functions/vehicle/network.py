@@ -2,6 +2,7 @@
 
 import ctypes
 import fcntl
+import os
 import socket
 import struct
 
@@ -70,3 +71,42 @@ def interfaces(tally):
         return "entered"
 
     tally.tried("another network", other_network)
+
+
+def by_proxy(tally, targets):
+    """CONNECT, and a request with the whole address in it, by the proxy that functions with a wildcard are told of."""
+    place = next(value for name, value in os.environ.items() if name.lower() == "https_proxy")
+    proxy = place.rpartition("/")[2].rpartition(":")
+
+    def ask(head):
+        with socket.create_connection((proxy[0].strip("[]"), int(proxy[2])), 5) as made:
+            made.settimeout(10)
+            made.sendall(head.encode("latin-1"))
+            said = made.recv(4096)
+        if b" 200 " not in said.split(b"\r\n")[0] + b" ":
+            raise OSError(said[:60])
+        return said
+
+    for host, port in targets:
+        at = f"{host}:{port}"
+        tally.tried(f"CONNECT {at}", lambda at=at: ask(f"CONNECT {at} HTTP/1.1\r\nHost: {at}\r\n\r\n"))
+        tally.tried(
+            f"GET {at}", lambda at=at: ask(f"GET http://{at}/ HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n")
+        )
+        lie = f"GET http://{at}/ HTTP/1.1\r\nHost: 93.184.216.34\r\nConnection: close\r\n\r\n"
+        tally.tried(f"another Host {at}", lambda lie=lie: ask(lie))
+
+
+def redirected(tally, url):
+    """A client that follows wherever it is sent, by the proxy."""
+    import urllib.request
+
+    tally.tried(url, lambda: urllib.request.urlopen(url, timeout=10).read(100))  # noqa: S310
+
+
+def allowed(tally, host, port):
+    """What is listed is reached: the control of the other attacks."""
+    with socket.create_connection((host, port), 10) as made:
+        made.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        tally.saw["answer"] = made.recv(100).decode("latin-1")
+    tally.refused["nothing"] = "it was allowed"

@@ -90,7 +90,7 @@ def search(tally, needles):
             folders[:] = [name for name in folders if name not in ("usr", "proc", "nix", "gnu", "root", "lib", "lib64")]
         for name in files:
             path = os.path.join(root, name)
-            if path.startswith("/ffx/code/vehicle/") or not stat.S_ISREG(os.lstat(path).st_mode):
+            if path.startswith("/ffx/code/vehicle/") or name == "plan.json" or not stat.S_ISREG(os.lstat(path).st_mode):
                 continue
             try:
                 with open(path, "rb") as file:
