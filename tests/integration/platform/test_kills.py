@@ -28,7 +28,7 @@ async def connected(platform: Platform) -> NatsBus:
     return await nats.connect("nats://" + url.split("@")[1], user, password, name="test")
 
 
-@pytest.mark.parametrize("name", ["nats", "envoy", "launcher", "control", "invoker"])
+@pytest.mark.parametrize("name", ["nats", "envoy", "egress", "launcher", "control", "invoker"])
 def test_a_killed_part_is_back_and_the_others_stay(platform: Platform, name: str) -> None:
     before = platform.pids
     os.kill(before[name], signal.SIGKILL)
