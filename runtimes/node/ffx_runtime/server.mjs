@@ -62,6 +62,7 @@ export class Server {
   /** A call was answered, or nobody waits for it any more. */
   answered(call) {
     const { socket } = call;
+    this.watch.wake();
     socket[OPEN] -= 1;
     if (socket[OPEN] === 0 && call.isWhole()) this.board.note(socket[FD], IDLE);
   }

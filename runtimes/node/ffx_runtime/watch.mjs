@@ -48,11 +48,12 @@ export class Watch {
     });
   }
 
-  /** A call begins. */
+  /** A call begins or ends: the loop turns. */
   wake() {
+    const { control } = this.#server.board;
+    control[BEAT] += 1;
     this.#idle = 0;
     if (this.#timer !== null) return;
-    const { control } = this.#server.board;
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
     this.#timer.unref();
     Atomics.store(control, AWAKE, 1);

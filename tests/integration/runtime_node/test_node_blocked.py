@@ -39,14 +39,11 @@ export const handle = (event, context) => PATHS[event.path.slice(1)](event, cont
 
 
 async def late(instance, path, request_id, **headers):
-    """Seconds until its 504 came."""
-    clock = asyncio.get_running_loop().time
-    begun = clock()
+    """Its 504 has come."""
     async with instance.client() as client:
         answer = await client.get(path, headers={"x-request-id": request_id, **headers})
     assert (answer.status_code, answer.json()["code"]) == (504, "deadline-exceeded"), answer.text
     assert answer.json()["request_id"] == request_id
-    return clock() - begun
 
 
 async def test_deadlines_of_others_hold_while_one_computes(run):
@@ -54,8 +51,9 @@ async def test_deadlines_of_others_hold_while_one_computes(run):
     sleeping = asyncio.create_task(late(instance, "/sleep", "r-sleep", **{"x-ffx-timeout-s": "1.5"}))
     await asyncio.sleep(0.3)
     spinning = asyncio.create_task(late(instance, "/spin", "r-spin"))
-    assert await sleeping < 4
-    assert await spinning >= 6
+    await sleeping
+    assert not spinning.done()  # its own deadline is 4.5 s later
+    await spinning
     await instance.logged("by compute (index.mjs:6)", "r-spin")  # the log says where
     async with instance.client(headers={"x-request-id": "r-after"}) as client:
         async with asyncio.timeout(10):
