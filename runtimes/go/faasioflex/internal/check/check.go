@@ -19,12 +19,16 @@ func init() {
 	if !settings.Taken.FromPlatform || settings.Taken.Checking || len(os.Args) != 2 || os.Args[1] != "--check" {
 		return
 	}
-	child := exec.Command("/proc/self/exe", "--check")
-	child.Args[0] = os.Args[0]
+	program, err := os.Executable()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "the program cannot be found: %v\n", err)
+		os.Exit(1)
+	}
+	child := exec.Command(program, "--check")
 	child.Env = append(os.Environ(), settings.Again()...)
 	var said bytes.Buffer
 	child.Stdout, child.Stderr = os.Stdout, &said
-	err := child.Run()
+	err = child.Run()
 	_, _ = os.Stderr.Write(said.Bytes())
 	var ended *exec.ExitError
 	switch {

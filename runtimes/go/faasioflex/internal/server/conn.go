@@ -59,7 +59,7 @@ func (c *conn) Write(p []byte) (int, error) {
 	switch {
 	case call == nil:
 		return c.refuse(p)
-	case isInformational(p) && call.answer.Load() == waiting:
+	case !call.hijacked.Load() && isInformational(p) && call.answer.Load() == waiting:
 		return c.Conn.Write(p)
 	case !call.claim():
 		return 0, net.ErrClosed

@@ -57,11 +57,12 @@ func New(set settings.Settings, to *report.Report, style Style) *Server {
 	})
 	s.gate = gate{concurrency: set.Concurrency, retired: s.leaveRetired}
 	s.http = &http.Server{
-		Handler:           s,
-		IdleTimeout:       keepAlive,
-		ReadHeaderTimeout: keepAlive,
-		MaxHeaderBytes:    headerBytes,
-		ErrorLog:          log.New(to.Writer("stderr", ""), "", 0),
+		Handler:                      s,
+		IdleTimeout:                  keepAlive,
+		ReadHeaderTimeout:            keepAlive,
+		MaxHeaderBytes:               headerBytes,
+		DisableGeneralOptionsHandler: true, // OPTIONS * is the function's too
+		ErrorLog:                     log.New(to.Writer("stderr", ""), "", 0),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, connKey{}, c)
 		},
