@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 
-async def eventually(holds: Callable[[], object], what: str, within_s: float = 10.0) -> None:
+async def eventually(holds: Callable[[], object], what: str, within_s: float = 30.0) -> None:
     """Return as soon as ``holds()`` is true."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + within_s
@@ -15,7 +15,7 @@ async def eventually(holds: Callable[[], object], what: str, within_s: float = 1
         await asyncio.sleep(0.01)
 
 
-async def awaited(holds: Callable[[], Awaitable[bool]], what: str, within_s: float = 20.0) -> None:
+async def awaited(holds: Callable[[], Awaitable[bool]], what: str, within_s: float = 30.0) -> None:
     """As :func:`eventually`, where asking takes an await."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + within_s

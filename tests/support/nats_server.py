@@ -18,6 +18,12 @@ READY_S = 20.0
 MAX_PAYLOAD = 16 * 1024 * 1024
 
 
+def _threads(pid: int) -> list[str]:
+    """The state of each, as /proc tells it: R, S, T …"""
+    files = Path(f"/proc/{pid}/task").glob("*/stat")
+    return [file.read_text().rpartition(")")[2].split()[0] for file in files]
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -74,9 +80,13 @@ class NatsServer:
         self._end(signal.SIGTERM)
 
     def pause(self) -> None:
-        """SIGSTOP: the connections stay, nothing answers."""
+        """SIGSTOP: the connections stay, nothing answers. Returns when every thread has stopped, on a busy machine a while later."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        deadline = time.monotonic() + READY_S
+        while any(status != "T" for status in _threads(self._process.pid)):
+            assert time.monotonic() < deadline, "it does not stop"
+            time.sleep(0.001)
 
     def resume(self) -> None:
         assert self._process is not None

@@ -108,6 +108,7 @@ def world() -> Iterator[World]:
             made.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_nothing_undocumented_and_no_5xx(world: World) -> None:
     schema = schemathesis.openapi.from_url(world.url + "/openapi.json")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from faasioflex.model.function import MIB
 from faasioflex.runtime.launcher import backlog
 from support.deadline import eventually
@@ -36,11 +38,13 @@ async def test_while_no_manager_listens_lines_are_bounded_and_the_rest_is_told(w
     assert counted + sum(line.message.startswith("x") for line in world.seen.lines) == 5 * 480
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(330)
 async def test_half_a_gigabyte_of_output_does_not_hurt_it(world: World) -> None:
     before = _peak_bytes(world.launcher.pid)
     lines: list[str] = []
     loud = asyncio.create_task(
-        world.driver.run(job(("sh", "-c", "yes 'a line of nothing' | head -c 500000000")), lines.append)
+        world.driver.run(job(("sh", "-c", "yes 'a line of nothing' | head -c 500000000"), timeout_s=300), lines.append)
     )
     quiet = await world.ready()
     for _ in range(20):

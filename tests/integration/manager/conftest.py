@@ -160,7 +160,7 @@ class World:
             return []
         return [endpoint.instance for endpoint in route.revisions[revision].live]
 
-    async def until(self, condition: Callable[[], bool], what: str = "", within_s: float = 10.0) -> None:
+    async def until(self, condition: Callable[[], bool], what: str = "", within_s: float = 30.0) -> None:
         deadline = asyncio.get_running_loop().time() + within_s
         while not condition():
             assert asyncio.get_running_loop().time() < deadline, f"not so: {what}; {self.status} {self.route}"

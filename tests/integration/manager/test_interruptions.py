@@ -132,6 +132,7 @@ async def test_a_build_that_breaks_off_says_so_and_is_repeated(world: World, mon
     await world.until(lambda: "No space left" in str(world.status))
     assert world.state(1) == "building"
     full = False
+    world.now += 1
     await world.until(lambda: world.state(1) == "ready")
 
 

@@ -34,7 +34,7 @@ def test_it_starts_serves_and_stops_leaving_nothing(new_platform: MakePlatform, 
     assert httpx.get(f"{document['api_url']}/healthz").status_code == 200
     assert document["issuer"] is None
     assert document["admin_token_file"] is None
-    assert set(document["processes"]) == {"nats", "envoy", "launcher", "control", "invoker"}
+    assert set(document["processes"]) == {"nats", "envoy", "launcher", "egress", "control", "invoker"}
     assert platform.process
     assert document["pid"] == platform.process.pid  # ffx up itself: nothing in between
     assert processes_with(platform.data).keys() >= {document["pid"], *document["processes"].values()}
