@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from faasioflex.runtime.sandbox.cgroup import Limit, Mount, memberships, mounts, quota_us
+from faasioflex.runtime.sandbox.cgroup import Limit, Mount, base_name, memberships, mounts, quota_us, sweep
 from faasioflex.runtime.sandbox.cgroup1 import Groups1
 from faasioflex.runtime.sandbox.cgroup2 import Groups2
 
@@ -102,6 +102,19 @@ def test_version_1_takes_the_controllers_that_it_may_write(tmp_path: Path) -> No
     assert len(group.join_files()) == 2
     group.limit_cpu(1.0)  # there is no controller for it: nothing happens
     assert group.cpu_s() is None
+
+
+def test_empty_groups_of_installations_that_are_gone_are_removed(tmp_path: Path) -> None:
+    gone, lives, other = base_name(Path("/gone")), base_name(Path("/lives")), "ffx-platform"
+    for name in (gone, lives, other):
+        (tmp_path / name / "i-1").mkdir(parents=True)
+    holds = tmp_path / base_name(Path("/holds")) / "i-2"
+    holds.mkdir(parents=True)
+    (holds / "cgroup.procs").write_text(
+        "1\n"
+    )  # the kernel refuses to remove a group with processes, as this file does here
+    sweep(tmp_path, {lives})
+    assert {path.name for path in tmp_path.iterdir()} == {lives, other, holds.parent.name}
 
 
 def test_a_build_weighs_less_than_a_function(tmp_path: Path) -> None:

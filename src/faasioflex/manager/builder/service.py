@@ -20,6 +20,7 @@ from faasioflex.manager.builder.jobs import BuildLimits, Jobs, StepFailed
 from faasioflex.manager.builder.store import BUILDS, LAYERS, Store, build_key
 from faasioflex.manager.builder.system import Deps, Layer, Work
 from faasioflex.manager.builder.systems import Systems
+from faasioflex.manager.builder.turns import Turns
 from faasioflex.model.errors import BuildFailed, Invalid, PayloadTooLarge, StartFailed, Unavailable
 from faasioflex.model.function import CodeSource, RevisionRecord
 from faasioflex.model.instance import BuiltCode
@@ -29,7 +30,6 @@ from faasioflex.runtime.registries import Registries
 from faasioflex.runtime.toolchain import Toolchain, ensure_async
 
 log = structlog.get_logger(__name__)
-AT_ONCE = 2
 REPEATED_LINES = 2_000  # for those who join late
 _BUILT = "built.json"
 
@@ -76,7 +76,7 @@ class LocalBuilder:
         self._store.sweep()
         self._systems = Systems(self._jobs, self._store, registries)
         self._running: dict[object, tuple[_Running, asyncio.Task[BuiltCode]]] = {}
-        self._turn = asyncio.Semaphore(AT_ONCE)
+        self._turns = Turns()
 
     def find(self, record: RevisionRecord) -> BuiltCode | None:
         for key in self._keys(record):
@@ -114,7 +114,7 @@ class LocalBuilder:
         await asyncio.to_thread(self._store.sweep)
 
     async def _build(self, record: RevisionRecord, on_line: Callable[[str], None]) -> BuiltCode:
-        async with self._turn:
+        async with self._turns.taken(record.namespace):
             found = self.find(record)
             if found is not None:
                 return found

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import signal
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 CPU_PERIOD_US = 100_000
 _LEAST_QUOTA_US = 1_000  # the kernel's
+_BASE_NAME = re.compile(r"ffx-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,15 @@ def read_table(path: Path) -> dict[str, int]:
 def _read(path: Path) -> bytes:
     with open(path, "rb", buffering=0) as file:  # asked for several times a second per sandbox
         return file.read()
+
+
+def sweep(folder: Path, alive: set[str]) -> None:
+    """Remove the empty groups of installations that never start again; ``alive``: the base names of those that run."""
+    for base in folder.glob("ffx-*"):
+        if _BASE_NAME.fullmatch(base.name) and base.name not in alive:
+            for empty, _, _ in os.walk(base, topdown=False):
+                with suppress(OSError):  # it holds a process, or it is gone
+                    os.rmdir(empty)
 
 
 def clear(base: Path) -> None:

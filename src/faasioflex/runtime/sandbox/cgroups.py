@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from faasioflex.runtime.processes import environment_of
-from faasioflex.runtime.sandbox import cgroup1, cgroup2
+from faasioflex.runtime.processes import environment_of, pids
+from faasioflex.runtime.sandbox import cgroup, cgroup1, cgroup2
 from faasioflex.runtime.sandbox.cgroup import Groups, base_name, memberships, mounts
 from faasioflex.runtime.sandbox.cgroup1 import Groups1
 from faasioflex.runtime.sandbox.cgroup2 import Groups2
@@ -22,6 +22,14 @@ def find(data: Path) -> Groups | None:
     name = base_name(data)
     version2 = Groups2.find(mounted, member_of, name, lambda pid: _is_ours(pid, data))
     return version2 or Groups1.find(mounted, member_of, name)
+
+
+def sweep(groups: Groups) -> None:
+    """Remove what installations left that were killed and whose folders are gone: nobody else would."""
+    found = (environment_of(pid).get(b"FFX_DATA") for pid in pids())
+    alive = {base_name(Path(os.fsdecode(data)).resolve()) for data in found if data is not None}
+    for base in groups.bases():
+        cgroup.sweep(base.parent, alive | {base.name})
 
 
 def _is_ours(pid: int, data: Path) -> bool:

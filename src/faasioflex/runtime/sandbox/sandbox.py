@@ -43,6 +43,8 @@ class Sandboxes:
         self._record = state / "cgroups.json"
         self._clear_groups_of_before()
         self.groups: Groups | None = cgroups.find(data)
+        if self.groups is not None:
+            cgroups.sweep(self.groups)
         self._record.write_text(json.dumps([str(base) for base in self.groups.bases()] if self.groups else []))
         self.needs_process_table = self.groups is None or "memory" not in self.groups.controllers
         seccomp.program_files(memory_is_counted=not self.needs_process_table)
