@@ -1,6 +1,5 @@
 // Finding and ending the code that blocks the main thread, through the inspector: it works while that thread computes.
 import { writeSync } from 'node:fs';
-import { Session } from 'node:inspector';
 
 import { CUT, FREE, SPOILED } from './board.mjs';
 
@@ -32,6 +31,7 @@ export class Blocker {
   }
 
   #look(since) {
+    const { Session } = process.getBuiltinModule('node:inspector');
     const session = new Session();
     const urls = new Map();
     this.#looking = { since, session };

@@ -1,10 +1,9 @@
 // Finding what to serve in a function's code.
-import { spawnSync } from 'node:child_process';
 import { existsSync, realpathSync, statSync } from 'node:fs';
-import http from 'node:http';
 import { relative, resolve, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
+import { http } from './http.mjs';
 import * as resolving from './resolve.mjs';
 import { trace } from './trace.mjs';
 
@@ -167,6 +166,7 @@ function placeOfSyntaxError(code) {
   const url = resolving.lastResolved;
   if (url === null || !url.startsWith('file:')) return null;
   const file = fileURLToPath(url);
+  const { spawnSync } = process.getBuiltinModule('node:child_process');
   const checked = spawnSync(process.execPath, ['--check', file], { encoding: 'utf8', timeout: 10_000 });
   return placeIn(code, checked.stderr ?? '') ?? inCode(code, file);
 }

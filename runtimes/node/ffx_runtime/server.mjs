@@ -1,6 +1,5 @@
 // The server of one instance: its socket, its signals, its end.
 import { chmodSync, existsSync, unlinkSync } from 'node:fs';
-import http from 'node:http';
 import net from 'node:net';
 import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
 
@@ -9,6 +8,7 @@ import { BUSY, Board, CLOSED, IDLE, LISTENER } from './board.mjs';
 import { FD, endSocket } from './call.mjs';
 import { Gate, STUCK_GRACE_MS, Sweeper } from './gate.mjs';
 import { HandlerCall } from './handler.mjs';
+import { http } from './http.mjs';
 import { rawProblem } from './problem.mjs';
 import { Watch } from './watch.mjs';
 

@@ -3,8 +3,6 @@
 // User code runs on the server's loop: anywhere else each call would cost two switches of threads and a copy. The price is that
 // code which computes or blocks holds up the server. Then the watcher serves in its place: calls whose deadline passes are answered
 // with 504, new ones with 429 and `x-ffx-overflow` (the gateway keeps them), and what blocks beyond its own deadline is ended.
-import { Worker } from 'node:worker_threads';
-
 import { ANSWERED, AWAKE, BEAT, CUT, LISTENER, SPOILED } from './board.mjs';
 import { FD } from './call.mjs';
 import { currentCall } from './report.mjs';
@@ -28,6 +26,7 @@ export class Watch {
     board.control[LISTENER] = listener;
     // Asked by the watcher through the inspector, while the loop is blocked: whose code is it that runs?
     globalThis[Symbol.for('ffx.runtime.slot')] = () => currentCall.getStore()?.slot ?? -1;
+    const { Worker } = process.getBuiltinModule('node:worker_threads'); // nobody waits for it any more
     const worker = new Worker(new URL('./watcher.mjs', import.meta.url), {
       name: 'ffx-watch',
       env: {},
