@@ -19,6 +19,14 @@ from support.platform_process import processes_with
 LIMITS = {"cpu": 1.0, "memory_bytes": 256 << 20, "disk_bytes": 32 << 20, "processes": 48, "timeout_s": 60}
 SCALING = {"min_instances": 1, "max_instances": 1}
 
+LONGEST_S = 400  # with the fixtures: a toolchain may have to be fetched first
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent == Path(__file__).parent and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(LONGEST_S))
+
 
 @pytest.fixture(scope="session")
 def platform() -> Iterator[WalledPlatform]:

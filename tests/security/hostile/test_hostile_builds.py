@@ -187,7 +187,7 @@ REASONS = {
 }  # fmt: skip
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(500)
 def test_what_a_build_refuses(platform: WalledPlatform, attackers: object) -> None:
     """Packages from elsewhere, files of the host, other tools: each is said no to, and nobody was asked for it."""
     wanted = {name: one for name, one in REFUSED.items() if one[0] in hostile_languages()}

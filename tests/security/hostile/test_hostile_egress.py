@@ -77,7 +77,7 @@ AWAY = (
 )
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 def test_private_addresses_in_every_form(platform: WalledPlatform, travellers: list[Attacker]) -> None:
     with ExitStack() as kept:
         wall = platform.wall

@@ -91,7 +91,7 @@ def ratios(platform: WalledPlatform, attackers: dict[str, Attacker], kinds: list
 
 
 @pytest.mark.alone
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(500)
 def test_the_neighbour_hardly_notices(platform: WalledPlatform, record_property: Callable[[str, object], None]) -> None:
     attackers = {kind: deploy_attacker(platform, "python", name=f"glutton-{kind}", scaling=SCALING) for kind in ATTACKS}
     latencies_ms(platform, 1.0)

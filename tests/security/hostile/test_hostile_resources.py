@@ -98,14 +98,6 @@ def test_processes_that_outlive_the_call(platform: WalledPlatform) -> None:
     assert not [line for line in processes_with(platform.data).values() if "orphan-" in line]
 
 
-def test_a_program_s_children_end_with_its_call(platform: WalledPlatform, attackers: list[Attacker]) -> None:
-    """exec: the process group of a call is ended with it; who leaves the group lives until the instance ends."""
-    (attacker,) = [one for one in attackers if one.language == "exec"]
-    before = len(pids_of(platform, attacker))
-    attacker.attack("orphans", count=3)
-    assert len(pids_of(platform, attacker)) <= before + 3
-
-
 @pytest.mark.skipif(os.geteuid() != 0, reason="a CPU limit needs a control group")
 def test_a_start_that_takes_all_day_has_not_all_of_the_cpu(platform: WalledPlatform) -> None:
     """Without a limit it starts faster; that ends after ten seconds, and not only when it is ready."""

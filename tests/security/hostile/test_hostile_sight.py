@@ -64,9 +64,9 @@ def test_sockets_of_the_platform_and_of_its_functions(platform: WalledPlatform, 
     paths = [str(path) for path in platform.data.rglob("*") if path.is_socket()]
     assert len(paths) >= 5
     with platform.wall.abstract("ffx-hostile"), socket.socket(socket.AF_UNIX) as ours:
-        ours.bind("\0ffx-hostile-host")
+        names = ["ffx-hostile", f"ffx-hostile-host-{os.getpid()}"]
+        ours.bind("\0" + names[1])
         ours.listen()
-        names = ["ffx-hostile", "ffx-hostile-host"]
         for found in everywhere(attackers, "unix-sockets", paths=paths, abstract=names):
             found.nothing()
 

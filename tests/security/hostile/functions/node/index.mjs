@@ -21,7 +21,10 @@ function vehicle(name, body) {
     const pieces = [];
     made.stdout.on('data', (piece) => pieces.push(piece));
     made.on('error', reject);
-    made.on('close', () => resolve(Buffer.concat(pieces).toString()));
+    made.on('close', (code) => {
+      if (code === 0) resolve(Buffer.concat(pieces).toString());
+      else reject(new Error(`the attack ended with ${code}`));
+    });
     made.stdin.end(body.length ? body : '{}');
   });
 }
