@@ -73,6 +73,7 @@ async def test_what_cannot_be_compiled_is_told_with_its_place(code, tmp_path_fac
     assert done.stderr.splitlines()[-1].startswith(says)
 
 
+@pytest.mark.slow
 def test_the_modules_own_tests_pass():
     for arguments in (["vet", "./..."], ["test", "./..."]):
         done = subprocess.run(
