@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from faasioflex.gateway.egress.budget import Budget
 from faasioflex.gateway.egress.denials import AGAIN_AFTER_S, MOST_AT_ONCE, Denials
 from faasioflex.gateway.egress.machine_proxy import MachineProxy, machine_proxy
 from faasioflex.gateway.egress.names import MOST_NAMES, Names
@@ -190,3 +191,13 @@ def test_hosts_of_registries() -> None:
         "a:443",
         "s.example.org:443",
     )
+
+
+def test_a_budget_is_used_up_and_comes_back() -> None:
+    now = [0.0]
+    budget = Budget(3, 2.0, lambda: now[0])
+    assert [budget.take() for _ in range(4)] == [True, True, True, False]
+    now[0] += 0.5
+    assert [budget.take() for _ in range(2)] == [True, False]
+    now[0] += 100
+    assert sum(budget.take() for _ in range(10)) == 3

@@ -17,6 +17,7 @@ from faasioflex.model.egress import Address
 CLASS = "x-ffx-egress"
 PUBLIC, ALLOWED, OPERATORS = "public", "allowed", "operators"  # values of CLASS
 CONNECT_WITHIN_S = 5.0
+BUFFER_BYTES = 64 * 1024  # of each connection and direction; the default of 1 MiB is for few of them
 _CLUSTER = "egress"
 _CACHE = {"name": "egress", "dns_lookup_family": "ALL", "max_hosts": 100_000, "host_ttl": "60s"}
 _MOST_CONNECTIONS = 20_000
@@ -27,6 +28,17 @@ def bootstrap(listeners_file: Path) -> Json:
     return {
         "node": {"id": "egress.local", "cluster": "faasioflex"},
         "static_resources": {"clusters": [_cluster()]},
+        "overload_manager": {
+            "resource_monitors": [
+                {
+                    "name": "envoy.resource_monitors.global_downstream_max_connections",
+                    "typed_config": typed(
+                        "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+                        max_active_downstream_connections=_MOST_CONNECTIONS,
+                    ),
+                }
+            ]
+        },
         "dynamic_resources": {
             "lds_config": {"path_config_source": {"path": str(listeners_file)}, "resource_api_version": "V3"}
         },
@@ -39,6 +51,7 @@ def listeners(socket: Path, own: Iterable[Address], allowances: Iterable[Allowan
         "envoy.config.listener.v3.Listener",
         name="egress",
         address={"pipe": {"path": str(socket), "mode": 0o600}},
+        per_connection_buffer_limit_bytes=BUFFER_BYTES,
         filter_chains=[{"filters": [{"name": "http", "typed_config": _http(own, allowances)}]}],
     )
     return {"version_info": version, "resources": [listener]}
@@ -117,6 +130,7 @@ def _cluster() -> Json:
     return {
         "name": _CLUSTER,
         "connect_timeout": seconds(CONNECT_WITHIN_S),
+        "per_connection_buffer_limit_bytes": BUFFER_BYTES,
         "lb_policy": "CLUSTER_PROVIDED",
         "cluster_type": {
             "name": "envoy.clusters.dynamic_forward_proxy",

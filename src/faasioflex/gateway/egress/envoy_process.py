@@ -14,6 +14,7 @@ from pathlib import Path
 from faasioflex.gateway.egress import envoy
 from faasioflex.gateway.egress.addresses import Allowance
 from faasioflex.gateway.egress.own import OwnAddresses
+from faasioflex.gateway.egress.pipe import PIECE_BYTES
 from faasioflex.gateway.envoy.proto import Json
 from faasioflex.runtime import linux
 from faasioflex.runtime.launcher.journal import log
@@ -66,7 +67,7 @@ class EgressEnvoy:
                     self.need()
                     await self._ready.wait()
                     try:
-                        return await asyncio.open_unix_connection(self.socket)
+                        return await asyncio.open_unix_connection(self.socket, limit=PIECE_BYTES)
                     except OSError:
                         await asyncio.sleep(_POLL_S)  # it has just died: the next is on its way
         except TimeoutError:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from faasioflex.gateway.egress import proxy
+from faasioflex.gateway.egress.budget import Budget
 from faasioflex.gateway.egress.denials import Denials
 from faasioflex.gateway.egress.dial import Dialer, Unreachable
 from faasioflex.gateway.egress.names import LONGEST_QUESTION_BYTES, Names
@@ -19,12 +20,18 @@ from faasioflex.model.egress import shown
 from faasioflex.model.errors import NotAllowed, Unavailable
 from faasioflex.runtime.egress.messages import Denial, Guest
 from faasioflex.runtime.egress.plan import HOME, PLATFORM_PORT, PROXY_PORT
+from faasioflex.runtime.launcher.journal import log
 
-MOST_CONNECTIONS = 512
+MOST_CONNECTIONS = 256
+CONNECTIONS_PER_S, CONNECTIONS_AT_ONCE = 250, 500
+QUESTIONS_PER_S, QUESTIONS_AT_ONCE = 200, 400
 MOST_DIALLING = 16
 GATEWAY_WITHIN_S = 3.0
 _ACCEPTS_AT_ONCE = 32
 _POLL_S = 0.05
+_PAUSE_S = (
+    0.05  # of a socket whose sandbox asks too much; what comes meanwhile waits, or is dropped if it is a question
+)
 
 
 class ServedGuest:
@@ -40,18 +47,26 @@ class ServedGuest:
         self._sockets: list[socket.socket] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._dialling = asyncio.Semaphore(MOST_DIALLING)
+        self._connections = Budget(CONNECTIONS_AT_ONCE, CONNECTIONS_PER_S)
+        self._questions = Budget(QUESTIONS_AT_ONCE, QUESTIONS_PER_S)
 
     def listen(self, descriptors: list[int]) -> None:
         """Take over more of its listeners; in pieces, because one message holds only so many descriptors."""
-        loop = asyncio.get_running_loop()
         for descriptor in descriptors:
             made = socket.socket(fileno=descriptor)
             made.setblocking(False)
             self._sockets.append(made)
-            if made.type == socket.SOCK_DGRAM:
-                loop.add_reader(made, self._answer_name, made)
-            else:
-                loop.add_reader(made, self._accept, made)
+            self._watch(made)
+
+    def _watch(self, made: socket.socket) -> None:
+        if made in self._sockets:
+            take = self._answer_name if made.type == socket.SOCK_DGRAM else self._accept
+            asyncio.get_running_loop().add_reader(made, take, made)
+
+    def _pause(self, made: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(made)
+        loop.call_later(_PAUSE_S, self._watch, made)
 
     async def close(self) -> None:
         loop = asyncio.get_running_loop()
@@ -79,19 +94,32 @@ class ServedGuest:
                     made.sendto(answer, asker)
             except OSError:
                 return
+            if not self._questions.take():
+                self._pause(made)
+                return
 
     def _accept(self, made: socket.socket) -> None:
         for _ in range(_ACCEPTS_AT_ONCE):
             try:
                 connection, _ = made.accept()
-            except OSError:
+            except BlockingIOError:
                 return
-            connection.setblocking(False)
-            if len(self._tasks) >= MOST_CONNECTIONS:
-                self._denials.deny("the network", f"it has {MOST_CONNECTIONS} connections open, and no more are made")
-                connection.close()
-                continue
+            except OSError as error:  # too many open files, say
+                log.warning("a connection cannot be taken", extra={"error": str(error)})
+                self._pause(made)
+                return
+            self._take(connection)
+            if not self._connections.take():
+                self._pause(made)
+                return
+
+    def _take(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        if len(self._tasks) < MOST_CONNECTIONS:
             self._keep(self._serve(connection))
+        else:
+            self._denials.deny("the network", f"it has {MOST_CONNECTIONS} connections open, and no more are made")
+            connection.close()
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -8,7 +8,7 @@ import struct
 from contextlib import suppress
 from dataclasses import dataclass
 
-PIECE_BYTES = 64 * 1024
+PIECE_BYTES = 32 * 1024  # also what is kept of a connection, four times at most
 # Envoy takes a half-closed connection for a closed one, so the end of what a function sends is not passed on. The answer may
 # still come; without a byte for so long it is over.
 HALF_CLOSED_S = 5.0
@@ -33,6 +33,8 @@ class Stream:
 
 async def join(inside: Stream, outside: Stream) -> None:
     """Returns when it is over; both are closed then."""
+    for stream in (inside, outside):
+        stream.writer.transport.set_write_buffer_limits(high=PIECE_BYTES)
     moved = [0]
     there = asyncio.create_task(_copy(inside.reader, outside.writer, [0]))
     back = asyncio.create_task(_copy(outside.reader, inside.writer, moved))

@@ -1,0 +1,25 @@
+"""How much of the relay's time one sandbox may take: so many events at once, so many in a second."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+
+class Budget:
+    def __init__(self, at_once: int, per_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._at_once = at_once
+        self._per_s = per_s
+        self._clock = clock
+        self._left = float(at_once)
+        self._filled_at = clock()
+
+    def take(self) -> bool:
+        """False where there is none left for one more now."""
+        now = self._clock()
+        self._left = min(self._at_once, self._left + (now - self._filled_at) * self._per_s)
+        self._filled_at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
