@@ -19,6 +19,9 @@ from faasioflex.platform.settings import Settings
 from faasioflex.platform.supervisor.ports import GatewayPort, loopback
 from faasioflex.runtime import capabilities
 from faasioflex.runtime.capabilities import Finding
+from faasioflex.runtime.language import language, languages
+from faasioflex.runtime.toolchain import find
+from faasioflex.runtime.toolchain.store import cache_folder
 
 
 def examine(settings: Settings) -> list[Finding]:
@@ -33,6 +36,7 @@ def examine(settings: Settings) -> list[Finding]:
             ("bubblewrap", binaries.bubblewrap),
         )
     ]
+    found += _toolchains()
     found += asyncio.run(capabilities.probe(folder.root, mode=settings.runtime))
     return [*found, _folder(folder), _port(settings)]
 
@@ -61,6 +65,25 @@ def _program(name: str, locate: Callable[[], Path]) -> Finding:
     if done.returncode != 0:
         return Finding(name, "fail", first, "The program of the wheel does not run on this machine.")
     return Finding(name, "ok", _version(first))
+
+
+def _toolchains() -> list[Finding]:
+    """Of each language that needs one. Nothing is fetched here."""
+    found: dict[str, Finding] = {}
+    for name in languages():
+        need = language(name).toolchain
+        if need is None or need.name in found:
+            continue
+        have = find(need)
+        if have is not None:
+            detail = f"{have.words}: {have.root}"
+        else:
+            detail = (
+                f"{need.name} {need.version} is fetched at the first use (about {need.size_mb} MB in {cache_folder()}): "
+                f"this machine has none that is {need.suitable}"
+            )
+        found[need.name] = Finding(need.name, "ok", detail)
+    return list(found.values())
 
 
 def _version(line: str) -> str:

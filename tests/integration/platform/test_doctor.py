@@ -26,6 +26,8 @@ def test_a_machine_that_runs_these_tests_is_well(short_folder: Path) -> None:
         "nats-server",
         "envoy",
         "bubblewrap",
+        "node",
+        "go",
         "sandboxes",
         "seccomp",
         "disk",
@@ -33,6 +35,17 @@ def test_a_machine_that_runs_these_tests_is_well(short_folder: Path) -> None:
     }
     assert (done.returncode == 0) == (port["level"] != "fail")
     assert not (short_folder / "d").exists()
+
+
+def test_toolchains_are_fetched_at_the_first_use_where_the_machine_has_none(short_folder: Path) -> None:
+    cache = short_folder / "cache"
+    done = run_ffx("doctor", "--data", str(short_folder / "d"), "-o", "json", FFX_CACHE=str(cache), PATH="/nowhere")
+    found = findings(done.stdout)
+    for name in ("node", "go"):
+        assert found[name]["level"] == "ok"
+        assert "is fetched at the first use" in found[name]["detail"]
+        assert str(cache) in found[name]["detail"]
+    assert not cache.exists()
 
 
 def test_what_fails_has_a_cure_and_exit_code_1(short_folder: Path) -> None:
