@@ -14,14 +14,13 @@ from ffx_runtime.exchange import Disconnected
 from ffx_runtime.lifespan import Lifespan
 from ffx_runtime.report import current_request
 from ffx_runtime.style import Style, failure, trace
-from ffx_runtime.websocket import WebSocket
+from ffx_runtime.websocket import Message, WebSocket
 from ffx_runtime.wire import BadAnswer, encode
 
 if TYPE_CHECKING:
     from ffx_runtime.exchange import Exchange
     from ffx_runtime.server import Server
 
-Message = dict[str, Any]
 DISCONNECT_GRACE_S = 1.0  # between http.disconnect and the cancellation of an app that goes on
 
 
@@ -49,7 +48,7 @@ class AsgiStyle(Style):
         if not any(name == b"upgrade" and value.lower() == b"websocket" for name, value in exchange.headers):
             return False
         exchange.begun = True
-        WebSocket(self, exchange)
+        WebSocket(self.app, self.scope(exchange, "websocket"), exchange)
         return True
 
     def scope(self, exchange: Exchange, kind: str) -> Message:

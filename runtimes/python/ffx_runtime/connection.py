@@ -13,7 +13,7 @@ from ffx_runtime.problem import problem
 from ffx_runtime.wire import STATUS_LINES
 
 if TYPE_CHECKING:
-    from ffx_runtime.server import Server
+    from ffx_runtime.roles import Host
 
 with isolate.own_packages():
     import httptools
@@ -30,7 +30,7 @@ class Connection(asyncio.Protocol, Sweepable):
 
     transport: asyncio.Transport
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Host) -> None:
         self.server = server
         self.loop = server.loop
         self.current: Exchange | None = None  # the one that is being answered

@@ -10,7 +10,7 @@ from ffx_runtime.problem import problem
 from ffx_runtime.wire import CONTINUE, STATUS_LINES, carries_body
 
 if TYPE_CHECKING:
-    from ffx_runtime.connection import Connection
+    from ffx_runtime.roles import Link
 
 HIGH_WATER = 64 * 1024  # bytes of a streamed request body held for the app before reading pauses
 
@@ -31,7 +31,7 @@ class Exchange:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: Link,
         method: str,
         path: bytes,
         query: bytes,

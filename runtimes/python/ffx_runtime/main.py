@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 from ffx_runtime.capture import Streams
 from ffx_runtime.context import Cancelled
+from ffx_runtime.leaving import leave
 from ffx_runtime.loading import CannotLoad, Loaded, load, prepare_path
 from ffx_runtime.report import Report
-from ffx_runtime.server import Server, leave
+from ffx_runtime.server import Server
 from ffx_runtime.settings import Settings, take
 from ffx_runtime.watch import WatchedSelector
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import os
 import signal
 import socket
@@ -13,13 +12,13 @@ from ffx_runtime.capture import Streams
 from ffx_runtime.connection import Connection
 from ffx_runtime.exchange import Exchange
 from ffx_runtime.gate import STUCK_GRACE_S, Gate, Sweeper
+from ffx_runtime.leaving import RETIRED, leave
 from ffx_runtime.report import Report
 from ffx_runtime.settings import Settings
 from ffx_runtime.style import StartupFailed, Style
 from ffx_runtime.watch import LoopWatch
 from ffx_runtime.workers import Post, Workers
 
-RETIRED = 75  # exit code: replace me, a call does not end
 LAST_REQUESTS_S = 0.25  # after SIGTERM: for requests that are on their way on open connections
 FLUSH_S = 0.5
 BACKLOG = 1024
@@ -110,15 +109,6 @@ class Server:
         while self.loop.time() < end and any(one.transport.get_write_buffer_size() for one in self.connections):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         leave(RETIRED)
-
-
-def leave(code: int) -> None:
-    """End the process at once, whatever threads of the function still run."""
-    try:
-        if code != RETIRED:
-            atexit._run_exitfuncs()
-    finally:
-        os._exit(code)
 
 
 def _listening(settings: Settings) -> socket.socket:

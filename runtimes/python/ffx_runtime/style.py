@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ffx_runtime.exchange import Exchange
-    from ffx_runtime.server import Server
+    from ffx_runtime.roles import Host
 
 _OWN = "ffx_runtime"
 
@@ -18,7 +18,7 @@ class Style:
     streams_request = False
     on_loop = False  # user code runs on the server's loop, which then wants watching
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Host) -> None:
         self.server = server
 
     async def startup(self) -> None:

@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING, Any
 from ffx_runtime.connection import Connection
 from ffx_runtime.context import Cancelled
 from ffx_runtime.gate import STUCK_GRACE_S
+from ffx_runtime.leaving import RETIRED, leave
 from ffx_runtime.problem import problem
 from ffx_runtime.wire import STATUS_LINES
 from ffx_runtime.workers import raise_in
 
 if TYPE_CHECKING:
     from ffx_runtime.exchange import Exchange
-    from ffx_runtime.server import Server
+    from ffx_runtime.roles import Host
 
 TICK_S = 0.1
 READ_BYTES, READ_TIMES = 256 * 1024, 64  # of a request that is refused
@@ -48,7 +49,7 @@ class WatchedSelector(selectors.DefaultSelector):
 
 
 class LoopWatch:
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Host) -> None:
         self._server = server
         self._selector: Any = getattr(server.loop, "_selector", None)
         self._thread = threading.get_ident()
@@ -144,8 +145,6 @@ class LoopWatch:
 
     def _retire_when_alone(self, now: float) -> None:
         """Nothing on this loop goes on: when every other call has had its 504, the instance ends."""
-        from ffx_runtime.server import RETIRED, leave
-
         for connection in self._connections():
             exchange = connection.current
             if exchange is not None and not exchange.done and exchange.due > now:

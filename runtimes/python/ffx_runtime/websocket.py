@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sys
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ffx_runtime import isolate
 from ffx_runtime.context import Cancelled
@@ -21,9 +21,11 @@ with isolate.own_packages():
     from websockets.server import ServerProtocol
 
 if TYPE_CHECKING:
-    from ffx_runtime.asgi import AsgiStyle, Message
+    from collections.abc import Callable
+
     from ffx_runtime.exchange import Exchange
 
+Message = dict[str, Any]
 GOING_AWAY, BAD_TEXT, FAILED, RESTART = 1001, 1007, 1011, 1012
 DISCONNECT_GRACE_S = 1.0
 CLOSE_S = 5.0  # for the client's half of the closing handshake
@@ -39,13 +41,14 @@ class ClientGone(OSError):
 class WebSocket(asyncio.Protocol, Sweepable):
     """States: connecting (the exchange answers) -> open -> closed. The call's place is held until the application ends."""
 
-    def __init__(self, style: AsgiStyle, exchange: Exchange) -> None:
-        self._style = style
-        self._server = style.server
+    def __init__(self, app: Callable[..., Any], scope: Message, exchange: Exchange) -> None:
+        self._app = app
+        self._scope = scope
+        self._server = exchange.connection.server
         self._exchange = exchange
         self.transport = exchange.connection.transport
         self.due = float("inf")
-        self._protocol = ServerProtocol(max_size=style.server.settings.payload_bytes, logger=_quiet)
+        self._protocol = ServerProtocol(max_size=self._server.settings.payload_bytes, logger=_quiet)
         self._protocol.receive_data(_handshake(exchange))
         self._response = self._protocol.accept(self._protocol.events_received()[0])  # type: ignore[arg-type]
         self._queue: deque[Message] = deque([{"type": "websocket.connect"}])
@@ -71,13 +74,14 @@ class WebSocket(asyncio.Protocol, Sweepable):
 
     async def _run(self) -> None:
         exchange = self._exchange
-        scope = self._style.scope(exchange, "websocket")
-        scope["subprotocols"] = _subprotocols(exchange)
-        scope["extensions"] = {"websocket.http.response": {}}
+        scope = self._scope | {
+            "subprotocols": _subprotocols(exchange),
+            "extensions": {"websocket.http.response": {}},
+        }
         current_request.set(exchange.request_id)
         code = 1000
         try:
-            await self._style.app(scope, self.receive, self.send)
+            await self._app(scope, self.receive, self.send)
             if not self._open and not exchange.done:
                 raise BadAnswer("the application returned without accepting or refusing the WebSocket")
         except (asyncio.CancelledError, Cancelled) as error:
