@@ -193,6 +193,12 @@ export class UpgradeCall extends Call {
     }
   }
 
+  /** That is how a WebSocket ends. */
+  gone() {
+    this.done = true;
+    this.answered();
+  }
+
   cancelWork() {
     process.stderr.write('the call was cancelled\n');
   }
