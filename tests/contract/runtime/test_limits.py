@@ -117,7 +117,14 @@ async def test_a_call_that_cannot_be_ended_makes_the_instance_retire_after_the_o
 
 @pytest.mark.needs("stuck")
 async def test_an_instance_with_a_call_that_cannot_be_ended_refuses_new_ones_where_it_is_never_alone(subject, start):
-    instance = await start(subject, timeout_s=1, concurrency=4)
+    async with asyncio.timeout(90):
+        while (refused := await _refused_while_never_alone(await start(subject, timeout_s=1, concurrency=8))) is None:
+            pass
+    assert (refused.status_code, refused.headers["x-ffx-overflow"]) == (429, "1")
+
+
+async def _refused_while_never_alone(instance):
+    """The answer that is neither 200 nor 504; None where a busy machine let the calls end together, and the instance with them."""
     async with instance.client() as client:
         assert (await client.get("/stuck", headers={"x-ffx-timeout-s": "0.2"})).status_code == 504
 
@@ -126,13 +133,14 @@ async def test_an_instance_with_a_call_that_cannot_be_ended_refuses_new_ones_whe
                 pass
             return answer
 
-        calls = [asyncio.create_task(call_until_refused(timeout_s)) for timeout_s in ("0.31", "0.43", "0.59")]
-        async with asyncio.timeout(20):
-            done, _ = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
-            refused = done.pop().result()
-            await asyncio.gather(*calls, return_exceptions=True)
-        assert (refused.status_code, refused.headers["x-ffx-overflow"]) == (429, "1")
+        calls = [asyncio.create_task(call_until_refused(f"0.{hundredths}")) for hundredths in range(31, 90, 9)]
+        done, _ = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+        results = await asyncio.gather(*calls, return_exceptions=True)
     assert await instance.ended() == RETIRED
+    first = done.pop()
+    if any(isinstance(result, httpx.TransportError) for result in results) and first.exception() is not None:
+        return None
+    return first.result()
 
 
 async def test_silence_after_the_first_byte_cuts_the_connection(subject, start):
