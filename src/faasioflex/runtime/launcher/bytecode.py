@@ -7,6 +7,7 @@ that a first call takes.
 from __future__ import annotations
 
 import compileall
+from contextlib import suppress
 from pathlib import Path
 
 from faasioflex.runtime.language import language, languages
@@ -18,3 +19,13 @@ def compile_runtimes(folder: Path | None = None) -> None:
     for each in sorted({language(name, folder).folder for name in languages(folder)}):
         if not compileall.compile_dir(each, quiet=2):
             log.warning("runtime is not compiled: its instances start slower", extra={"folder": str(each)})
+        for made in each.rglob("__pycache__/*.pyc"):
+            _readable(made)
+
+
+def _readable(file: Path) -> None:
+    """Whatever the umask: instances run as other uids, and what they cannot read they compile again."""
+    mode = file.stat().st_mode
+    if mode & 0o044 != 0o044:
+        with suppress(PermissionError):  # somebody else's, who installed the platform
+            file.chmod(mode | 0o044)
