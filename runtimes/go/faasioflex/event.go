@@ -10,9 +10,11 @@ import (
 	"unicode/utf8"
 )
 
-// Event is the request. Path is what follows the function's own prefix, escapes kept.
+// Event is the request. Path is what follows the function's own prefix, escapes kept. Host is not among the headers, as in
+// net/http.
 type Event struct {
 	Method   string
+	Host     string
 	Path     string
 	RawQuery string // undecoded
 	Query    url.Values

@@ -48,14 +48,9 @@ func (h handle) Serve(call *server.Call, w http.ResponseWriter, r *http.Request)
 
 func newEvent(r *http.Request, body []byte) Event {
 	path, query := target(r.RequestURI)
-	event := Event{Method: r.Method, Path: path, RawQuery: query, Headers: r.Header, Body: body}
+	event := Event{Method: r.Method, Host: r.Host, Path: path, RawQuery: query, Headers: r.Header, Body: body}
 	if query != "" {
 		event.Query, _ = url.ParseQuery(query) // what can be read of it
-	} else {
-		event.Query = url.Values{}
-	}
-	if r.Host != "" {
-		event.Headers["Host"] = []string{r.Host}
 	}
 	return event
 }

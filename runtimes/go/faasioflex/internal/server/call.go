@@ -33,10 +33,10 @@ type Call struct {
 
 	answer   atomic.Int32 // waiting, started, cut
 	due      atomic.Int64 // nanoseconds on the clock of now()
-	timer    *time.Timer
 	hijacked atomic.Bool
 	ended    atomic.Bool // no handler runs
 	gone     atomic.Bool // the client has closed its side
+	over     atomic.Bool // no deadline any more: it was refused, or its connection is closed
 	closing  bool        // the client wants the connection closed after this answer
 
 	mu        sync.Mutex
@@ -82,7 +82,6 @@ func newCall(s *Server, c *conn, r *http.Request) *Call {
 		delete(header, name)
 	}
 	call.due.Store(now() + int64(call.timeout))
-	call.timer = time.AfterFunc(call.timeout, call.tick)
 	return call
 }
 
@@ -122,6 +121,12 @@ func (c *Call) Stream(name string) *report.LineWriter {
 		c.streams[name] = c.server.report.Writer(name, id)
 	}
 	return c.streams[name]
+}
+
+func (c *Call) allStreams() map[string]*report.LineWriter {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.streams
 }
 
 // Log writes lines of the log that belong to this call.

@@ -21,14 +21,19 @@ const (
 // the handler's place, and turns net/http's own plain-text refusals into problem documents.
 type conn struct {
 	net.Conn
-	server    *Server
-	call      atomic.Pointer[Call] // nil between two requests
-	head      []byte               // what was read since the last answer; only used between two requests
-	lingering atomic.Bool          // it was answered and is closed when the client has read that
-	reading   atomic.Int32
-	unread    atomic.Bool // a part of the last request will not be read: nothing can follow it
-	refused   bool
-	state     connState
+	server                *Server
+	call                  atomic.Pointer[Call] // nil between two requests
+	alarm                 alarm
+	head                  []byte      // what was read since the last answer; only used between two requests
+	lingering             atomic.Bool // it was answered and is closed when the client has read that
+	reading               atomic.Int32
+	unread                atomic.Bool // a part of the last request will not be read: nothing can follow it
+	refused               bool
+	readBound, writeBound atomic.Bool  // a deadline is set
+	state                 atomic.Int32 // a connState
+	requests              atomic.Int64
+	seen                  int64 // requests at the sweeper's last round
+	quiet                 int   // rounds of the sweeper since the last request
 }
 
 func (c *conn) Read(p []byte) (int, error) {
@@ -169,16 +174,18 @@ func (c *conn) Close() error {
 
 // SetReadDeadline is net/http's; while it lingers the deadline is ours.
 func (c *conn) SetReadDeadline(at time.Time) error {
-	if c.lingering.Load() {
-		return nil
+	if c.lingering.Load() || at.IsZero() && !c.readBound.Load() {
+		return nil // net/http takes back, at each request, what it never set
 	}
+	c.readBound.Store(!at.IsZero())
 	return c.Conn.SetReadDeadline(at)
 }
 
 func (c *conn) SetWriteDeadline(at time.Time) error {
-	if c.lingering.Load() {
+	if c.lingering.Load() || at.IsZero() && !c.writeBound.Load() {
 		return nil
 	}
+	c.writeBound.Store(!at.IsZero())
 	return c.Conn.SetWriteDeadline(at)
 }
 
@@ -186,5 +193,7 @@ func (c *conn) SetDeadline(at time.Time) error {
 	if c.lingering.Load() {
 		return nil
 	}
+	c.readBound.Store(!at.IsZero())
+	c.writeBound.Store(!at.IsZero())
 	return c.Conn.SetDeadline(at)
 }

@@ -16,12 +16,8 @@ func (c *Call) extend() {
 	c.due.Store(now() + int64(c.timeout))
 }
 
-// tick is run by the timer. The deadline may have moved since it was set.
-func (c *Call) tick() {
-	if left := c.due.Load() - now(); left > 0 {
-		c.timer.Reset(time.Duration(left))
-		return
-	}
+// expire is called when the deadline has passed.
+func (c *Call) expire() {
 	detail := fmt.Sprintf("the function took longer than %g s", c.timeout.Seconds())
 	c.giveUp(context.DeadlineExceeded, "deadline-exceeded", detail)
 }
@@ -41,7 +37,7 @@ func (c *Call) giveUp(reason error, code, detail string) {
 	switch {
 	case c.answer.CompareAndSwap(waiting, cut):
 		c.conn.answerAndClose(problem.New(code, detail, c.RequestID()).Raw(c.method != "HEAD"))
-	case c.answer.CompareAndSwap(started, cut):
+	case c.conn.call.Load() == c && c.answer.CompareAndSwap(started, cut):
 		c.conn.abort()
 	}
 	c.cancel(reason)
@@ -76,10 +72,7 @@ func (c *Call) expectEnd() {
 // is closed.
 func (c *Call) finish() {
 	c.ended.Store(true)
-	c.mu.Lock()
-	streams := c.streams
-	c.mu.Unlock()
-	for _, stream := range streams {
+	for _, stream := range c.allStreams() {
 		stream.End()
 	}
 	c.cancel(context.Canceled)
@@ -98,7 +91,7 @@ func (c *Call) take() {
 // closed is called when the connection is closed; the second time does nothing.
 func (c *Call) closed() {
 	if c.hijacked.Swap(false) {
-		c.timer.Stop()
+		c.over.Store(true)
 		c.server.hijacked.Delete(c)
 		c.release()
 	}

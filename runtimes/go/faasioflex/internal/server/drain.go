@@ -10,7 +10,7 @@ import (
 
 const lastRequests = 250 * time.Millisecond // after SIGTERM: for requests that are on their way on open connections
 
-type connState int
+type connState int32
 
 const (
 	isNew connState = iota
@@ -27,37 +27,41 @@ type counts struct {
 // connState is net/http's news of a connection.
 func (s *Server) connState(of net.Conn, state http.ConnState) {
 	c := of.(*conn)
-	before := c.state
+	now := isGone
 	switch state {
 	case http.StateNew:
 		s.counts.open.Add(1)
+		s.open.Store(c, nil)
 		return
 	case http.StateActive:
-		c.state = isActive
+		now = isActive
 	case http.StateIdle:
-		c.state = isIdle
+		now = isIdle
 		c.answered()
 	case http.StateHijacked:
-		c.state = isGone
-		s.counts.open.Add(-1)
+		s.gone(c)
 	case http.StateClosed:
-		c.state = isGone
-		s.counts.open.Add(-1)
+		s.gone(c)
 		c.answered()
+		c.silence()
 	}
-	if before == isActive && c.state != isActive {
+	before := connState(c.state.Swap(int32(now)))
+	if before == isActive && now != isActive {
 		s.counts.active.Add(-1)
 	}
-	if before != isActive && c.state == isActive {
+	if before != isActive && now == isActive {
 		s.counts.active.Add(1)
 	}
 }
 
+func (s *Server) gone(c *conn) {
+	s.counts.open.Add(-1)
+	s.open.Delete(c)
+}
+
 // answered is called when the whole answer has left, or the connection has gone.
 func (c *conn) answered() {
-	if call := c.call.Swap(nil); call != nil {
-		call.timer.Stop()
-	}
+	c.call.Store(nil)
 	if cap(c.head) > headBytes/4 {
 		c.head = nil
 	}

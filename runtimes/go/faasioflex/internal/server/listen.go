@@ -23,6 +23,7 @@ func (s *Server) Run() (int, error) {
 	accepting := &listener{Listener: inner, server: s, stopped: make(chan struct{})}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	go s.sweep()
 	s.report.Ready()
 	failed := make(chan error, 1)
 	go func() { failed <- s.http.Serve(accepting) }()

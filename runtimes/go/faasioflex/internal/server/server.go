@@ -20,7 +20,6 @@ import (
 const (
 	// Retired is the exit code that asks for a replacement: a call does not end.
 	Retired     = 75
-	keepAlive   = 75 * time.Second
 	headerBytes = 128 * 1024
 	flushWait   = 500 * time.Millisecond
 )
@@ -41,6 +40,7 @@ type Server struct {
 	http     *http.Server
 	counts   counts
 	stopping atomic.Bool
+	open     sync.Map // *conn, those of net/http
 	hijacked sync.Map // *Call
 }
 
@@ -58,8 +58,6 @@ func New(set settings.Settings, to *report.Report, style Style) *Server {
 	s.gate = gate{concurrency: set.Concurrency, retired: s.leaveRetired}
 	s.http = &http.Server{
 		Handler:                      s,
-		IdleTimeout:                  keepAlive,
-		ReadHeaderTimeout:            keepAlive,
 		MaxHeaderBytes:               headerBytes,
 		DisableGeneralOptionsHandler: true, // OPTIONS * is the function's too
 		ErrorLog:                     log.New(to.Writer("stderr", ""), "", 0),
@@ -77,7 +75,7 @@ func (s *Server) Logs() *report.Handler { return s.logs }
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := r.Context().Value(connKey{}).(*conn)
 	call := newCall(s, c, r)
-	c.call.Store(call)
+	c.watch(call)
 	if able, ok := w.(interface{ EnableFullDuplex() error }); ok {
 		_ = able.EnableFullDuplex() // an answer may begin, and end, before the body has been read
 	}
@@ -88,7 +86,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case limit >= 0 && r.ContentLength > limit:
 		call.refuseSize()
 	case !s.gate.enter():
-		call.timer.Stop()
+		call.over.Store(true)
 		call.Problem(w, "instance-full", "this instance is full: try again")
 		if r.ContentLength != 0 {
 			_ = http.NewResponseController(w).Flush()
