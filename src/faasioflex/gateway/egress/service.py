@@ -126,7 +126,7 @@ class Launcher:
     def _read(self) -> None:
         for _ in range(_MESSAGES_AT_ONCE):
             try:
-                message, descriptors, _, _ = socket.recv_fds(
+                message, descriptors, flags, _ = socket.recv_fds(
                     self._connection, LONGEST_BYTES, DESCRIPTORS_AT_ONCE, socket.MSG_CMSG_CLOEXEC
                 )
             except BlockingIOError:
@@ -136,6 +136,8 @@ class Launcher:
             if not message:
                 self.close()
                 return
+            if flags & socket.MSG_CTRUNC:
+                log.error("too many open files: some of what a sandbox listens on is not served; raise the limit")
             self._take(json.loads(message), descriptors)
 
     def _take(self, content: dict[str, object], descriptors: list[int]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import socket
@@ -102,6 +103,10 @@ class Link:
                 socket.send_fds(connection, [message], list(descriptors))
             except BlockingIOError:
                 await _writable(connection)
+            except OSError as error:
+                if error.errno != errno.ETOOMANYREFS:
+                    raise
+                await asyncio.sleep(_RETRY_S)  # the relay has not taken in yet what was sent before
             else:
                 return
 
