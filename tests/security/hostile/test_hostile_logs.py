@@ -97,7 +97,7 @@ def shown_on_a_terminal(message: str) -> str:
 def test_output_without_end(platform: WalledPlatform, attackers: list[Attacker]) -> None:
     """Kept is what the allowance says, the rest is counted, and the writer is slowed down: 10 GB would take it days."""
     before = stored_bytes(platform)
-    found = everywhere(attackers, "stdout", seconds=3)
+    found = everywhere(attackers, "stdout", seconds=3, text="y" * 99 + "\n")
     assert stored_bytes(platform) - before < len(found) * (40 << 20)
     for one in attackers:
         settle(lambda one=one: lines_with(platform, one.name, "lines dropped"), "the flood is told of")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,8 @@ def test_a_fork_bomb(attackers: list[Attacker]) -> None:
 def test_what_costs_the_instance_its_life(platform: WalledPlatform, attackers: list[Attacker], what: str) -> None:
     """Or is refused. Nothing of it is left, and the next call finds a new instance."""
     arguments = {"inodes": {"most": 1_000_000}}.get(what, {})
-    for one in attackers:
+
+    def tried(one: Attacker) -> None:
         before = pids_of(platform, one)
         assert before
         try:
@@ -78,11 +80,14 @@ def test_what_costs_the_instance_its_life(platform: WalledPlatform, attackers: l
             ended = True
         else:
             ended = answer.status >= 500
-            assert ended or answer.json()["refused"], answer.body
-            assert ended or answer.json()["saw"].get("bytes", 0) < 512 * MIB, answer.body
+            assert ended or answer.json()["refused"], (one.language, answer.body)
+            assert ended or answer.json()["saw"].get("bytes", 0) < 512 * MIB, (one.language, answer.body)
         if ended:
-            settle(lambda one=one, before=before: not before & pids_of(platform, one), f"{one.name} is ended")
-        settle(lambda one=one: platform.call("POST", f"{one.path}/attack/code-again", {}).status == 200, "a new one")
+            settle(lambda: not before & pids_of(platform, one), f"{one.name} is ended", 40)
+        settle(lambda: platform.call("POST", f"{one.path}/attack/code-again", {}).status == 200, "a new one", 40)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(tried, attackers))
 
 
 def test_processes_that_outlive_the_call(platform: WalledPlatform) -> None:
