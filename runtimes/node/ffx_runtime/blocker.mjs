@@ -49,14 +49,13 @@ export class Blocker {
       line: frame.location.lineNumber + 1,
     }));
     const where = this.#where(places);
-    // A timer's callback that is torn out of Node's list of timers takes the process with it: then the end is ours to choose.
-    const inTimer = places.some(({ url, name }) => url === 'node:internal/timers' && name === 'listOnTimeout');
+    const ends = endsProcess(places);
     const frame = { callFrameId: frames[0].callFrameId };
     const question = { ...frame, expression: "globalThis[Symbol.for('ffx.runtime.slot')]()", returnByValue: true };
     session.post('Debugger.evaluateOnCallFrame', question, (error, answer) => {
       const slot = error ? -1 : Number(answer.result.value ?? -1);
       const id = slot >= 0 && this.#board.state[slot] !== FREE ? this.#board.id(slot) : null;
-      if (inTimer) {
+      if (ends) {
         this.#say(`the event loop is blocked beyond every deadline ${where}: this instance is replaced`, id);
         session.post('Debugger.evaluateOnCallFrame', { ...frame, expression: 'process.reallyExit(75)' });
         setTimeout(() => session.disconnect(), 50);
@@ -92,4 +91,13 @@ export class Blocker {
       // nobody reads the log any more
     }
   }
+}
+
+/**
+ * Whether code that is torn out of Node at this place would take the process with it: then the end is ours to choose. That is so in a
+ * timer's callback, and before Node 24, which keeps a stack of its own for async_hooks, anywhere but right below the HTTP parser.
+ */
+function endsProcess(places) {
+  if (Number(process.versions.node.split('.', 1)[0]) < 24) return places.at(-1).url !== 'node:_http_common';
+  return places.some(({ url, name }) => url === 'node:internal/timers' && name === 'listOnTimeout');
 }
