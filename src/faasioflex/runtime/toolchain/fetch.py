@@ -26,6 +26,8 @@ OnLine = Callable[[str], None]
 TRY_AGAIN_S = 15
 _TELL_EVERY_S = 1.0
 _MB = 1_000_000
+_QUOTED_LINES = 8
+_PROGRESS = ("Using ", "Resolved ", "Downloading ", "Prepared ")
 _SIZE = re.compile(r"^Downloading \S+ \(([^)]+)\)")
 _NOT_FOR_UV = frozenset({"VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UV_TARGET", "UV_PREFIX", "UV_SYSTEM_PYTHON"})
 
@@ -100,7 +102,8 @@ async def _install(need: Need, aside: Path, on_line: OnLine, lock: int) -> None:
         async for line in cast(asyncio.StreamReader, process.stdout):
             said.append(line.decode(errors="replace").rstrip())
         if await process.wait() != 0:
-            raise _unavailable(need, "\n".join(said[-6:]))
+            words = [line.strip() for line in said if line.strip() and not line.startswith(_PROGRESS)]
+            raise _unavailable(need, "\n".join(words[-_QUOTED_LINES:]))
     finally:
         teller.cancel()
         if process.returncode is None:
