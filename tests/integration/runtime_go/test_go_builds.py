@@ -7,9 +7,10 @@ import subprocess
 
 import pytest
 
+from faasioflex.cli.templates import write_template
 from faasioflex.runtime.language import language
 from support.go_functions import RUNTIME, build, compiled, go, go_environment
-from support.runtime_instance import run_check, run_instance
+from support.runtime_instance import FUNCTIONS, run_check, run_instance
 
 HEAD = 'package function\n\nimport (\n\t"context"\n\n\t"faasioflex.dev/faasioflex"\n)\n\n'
 HANDLE = HEAD + "func Handle(ctx context.Context, event faasioflex.Event) (any, error) { return nil, nil }\n"
@@ -83,9 +84,14 @@ def test_the_modules_own_tests_pass():
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_template_passes_its_own_test(tmp_path):
-    from faasioflex.cli.templates import write_template
+def test_everything_is_formatted(tmp_path):
+    write_template("go", tmp_path / "hello", "hello")
+    folders = [RUNTIME / "faasioflex", tmp_path / "hello", *FUNCTIONS.glob("go-*")]
+    done = subprocess.run([go().root / "bin/gofmt", "-l", *folders], check=True, capture_output=True, text=True)
+    assert done.stdout == ""
 
+
+def test_the_template_passes_its_own_test(tmp_path):
     write_template("go", tmp_path / "hello", "hello")
     environment = go_environment()
     del environment["GOWORK"]
