@@ -21,7 +21,7 @@ from faasioflex.runtime.launcher.journal import log
 
 IDLE_S = 600.0
 READY_WITHIN_S = 10.0
-_LOOK_EVERY_S = 5.0
+LOOK_EVERY_S = 5.0
 _POLL_S = 0.01
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 2.0
 
@@ -31,16 +31,29 @@ class EnvoyAway(Exception):
 
 
 class EgressEnvoy:
-    """``program`` is Envoy's path, ``folder`` (0700) takes its configuration, ``socket`` is where it takes CONNECT."""
+    """``program`` is Envoy's path, ``folder`` (0700) takes its configuration, ``socket`` is where it takes CONNECT.
+
+    Every ``look_every_s`` it is looked whether it is idle, and whether the host's own addresses are others.
+    """
 
     def __init__(
-        self, program: Path, folder: Path, socket: Path, own: OwnAddresses, allowances: Iterable[Allowance]
+        self,
+        program: Path,
+        folder: Path,
+        socket: Path,
+        *,
+        own: OwnAddresses,
+        allowances: Iterable[Allowance],
+        idle_s: float = IDLE_S,
+        look_every_s: float = LOOK_EVERY_S,
     ) -> None:
         self.socket = socket
         self._program = program
         self._folder = folder
         self._own = own
         self._allowances = tuple(allowances)
+        self._idle_s = idle_s
+        self._look_every_s = look_every_s
         self._needed_at = 0.0
         self._users: set[str] = set()
         self._process: asyncio.subprocess.Process | None = None
@@ -78,9 +91,13 @@ class EgressEnvoy:
             self._keeping.cancel()
             await asyncio.gather(self._keeping, return_exceptions=True)
 
+    @property
+    def _idle(self) -> bool:
+        return not self._users and time.monotonic() - self._needed_at >= self._idle_s
+
     async def _keep(self) -> None:
         pause_s = _FIRST_PAUSE_S
-        while self._users or time.monotonic() - self._needed_at < IDLE_S:
+        while not self._idle:
             began = time.monotonic()
             try:
                 ended = await self._live()
@@ -109,8 +126,8 @@ class EgressEnvoy:
         try:
             await self._await_ready(ended)
             while not ended.done():
-                await asyncio.wait({ended}, timeout=_LOOK_EVERY_S)
-                if not self._users and time.monotonic() - self._needed_at >= IDLE_S:
+                await asyncio.wait({ended}, timeout=self._look_every_s)
+                if self._idle:
                     return None
                 if self._own.changed():
                     self._write()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import time
+from collections.abc import Callable
 
 import psutil
 
@@ -13,7 +14,10 @@ _FRESH_S = 2.0
 
 
 class OwnAddresses:
-    def __init__(self) -> None:
+    """``look``: what says them."""
+
+    def __init__(self, look: Callable[[], frozenset[Address]] | None = None) -> None:
+        self._look = look or addresses_of_interfaces
         self._known: frozenset[Address] = frozenset()
         self._looked_at: float | None = None
         self._told: frozenset[Address] = frozenset()
@@ -22,16 +26,16 @@ class OwnAddresses:
         """At most two seconds old."""
         at = time.monotonic()
         if self._looked_at is None or at - self._looked_at > _FRESH_S:
-            self._known, self._looked_at = _look(), at
+            self._known, self._looked_at = self._look(), at
         self._told = self._known
         return self._known
 
     def changed(self) -> bool:
         """Whether they are others than :meth:`now` said last."""
-        return _look() != self._told
+        return self._look() != self._told
 
 
-def _look() -> frozenset[Address]:
+def addresses_of_interfaces() -> frozenset[Address]:
     found = set()
     for interface in psutil.net_if_addrs().values():
         for each in interface:

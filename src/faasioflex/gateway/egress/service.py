@@ -45,7 +45,9 @@ class Relay:
     def __init__(self, settings: RelaySettings, resolve: Resolve = system_resolver) -> None:
         self._settings = settings
         own = OwnAddresses()
-        self._envoy = EgressEnvoy(settings.envoy, settings.folder, settings.envoy_socket, own, settings.allowances)
+        self._envoy = EgressEnvoy(
+            settings.envoy, settings.folder, settings.envoy_socket, own=own, allowances=settings.allowances
+        )
         self._dialer = Dialer(self._envoy, Policy(own, settings.allowances), resolve)
         self._launchers: dict[socket.socket, Launcher] = {}
         self._leaving: set[asyncio.Task[None]] = set()
