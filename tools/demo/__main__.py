@@ -77,9 +77,20 @@ def _deploy_and_call(client: Client) -> None:
             _say(f"           Deploying {one.name}: the first time on a machine this {one.first_time}")
         _ready(client.register(document, wait_s=BUILT_WITHIN_S))
         _say(f"Deployed {one.name} ({one.runtime})", began)
+        _tell_first_uses(client, one.name)
         began = time.monotonic()
         answer = _good(client.call(one.name, headers={"content-type": one.content_type}, content=one.body))
         _say(f"Called {one.name} with {one.body.decode()}: {answer.body.decode().strip()}", began)
+
+
+def _tell_first_uses(client: Client, name: str) -> None:
+    """What this machine had to do for the first time, with its share of the time; nothing where it was all there."""
+    lines = list(client.build_log(name))
+    for number, line in enumerate(lines):
+        if "first use" in line.message:
+            ends = (one.time for one in lines[number + 1 :] if one.message.startswith(("fetched ", "== ")))
+            took_s = (next(ends, lines[-1].time) - line.time).total_seconds()
+            _say(f"           of which {took_s:.1f} s: {line.message.removeprefix('== ')}")
 
 
 def _roll_out_under_load(client: Client, url: str) -> None:
