@@ -16,6 +16,7 @@ from faasioflex.gateway.egress.addresses import Allowance
 from faasioflex.gateway.egress.own import OwnAddresses
 from faasioflex.gateway.egress.pipe import PIECE_BYTES
 from faasioflex.gateway.envoy.proto import Json
+from faasioflex.model.egress import Address
 from faasioflex.runtime import linux
 from faasioflex.runtime.launcher.journal import log
 
@@ -54,6 +55,7 @@ class EgressEnvoy:
         self._allowances = tuple(allowances)
         self._idle_s = idle_s
         self._look_every_s = look_every_s
+        self._told: frozenset[Address] = frozenset()
         self._needed_at = 0.0
         self._users: set[str] = set()
         self._process: asyncio.subprocess.Process | None = None
@@ -129,7 +131,7 @@ class EgressEnvoy:
                 await asyncio.wait({ended}, timeout=self._look_every_s)
                 if self._idle:
                     return None
-                if self._own.changed():
+                if self._own.now() != self._told:
                     self._write()
             return f"exit code {ended.result()}"
         finally:
@@ -150,8 +152,8 @@ class EgressEnvoy:
     def _write(self) -> Path:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         listeners, config = self._folder / "listeners.json", self._folder / "envoy.json"
-        own = self._own.now()
-        _replace(listeners, envoy.listeners(self.socket, own, self._allowances, str(time.time_ns())))
+        self._told = self._own.now()
+        _replace(listeners, envoy.listeners(self.socket, self._told, self._allowances, str(time.time_ns())))
         _replace(config, envoy.bootstrap(listeners))
         return config
 

@@ -20,19 +20,13 @@ class OwnAddresses:
         self._look = look or addresses_of_interfaces
         self._known: frozenset[Address] = frozenset()
         self._looked_at: float | None = None
-        self._told: frozenset[Address] = frozenset()
 
     def now(self) -> frozenset[Address]:
         """At most two seconds old."""
         at = time.monotonic()
         if self._looked_at is None or at - self._looked_at > _FRESH_S:
             self._known, self._looked_at = self._look(), at
-        self._told = self._known
         return self._known
-
-    def changed(self) -> bool:
-        """Whether they are others than :meth:`now` said last."""
-        return self._look() != self._told
 
 
 def addresses_of_interfaces() -> frozenset[Address]:
