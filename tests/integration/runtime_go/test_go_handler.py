@@ -30,11 +30,13 @@ async def test_a_websocket_without_a_byte_is_closed(start):
 
 
 async def test_an_open_websocket_does_not_hold_up_the_end(start):
-    instance = await start("go-handler", timeout_s=2)
+    instance = await start("go-handler", timeout_s=60)
     async with unix_connect(instance.path, "ws://function.test/socket", compression=None) as socket:
         await socket.send("a")
         assert await asyncio.wait_for(socket.recv(), 10) == "A"
         instance.terminate()
+        with pytest.raises(ConnectionClosed):
+            await asyncio.wait_for(socket.recv(), 10)
         assert await instance.ended(10) == 0
 
 

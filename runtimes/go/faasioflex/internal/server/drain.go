@@ -80,8 +80,10 @@ func (s *Server) stop(listener *listener) {
 		if !closed && time.Since(begun) > lastRequests {
 			closed = true
 			s.http.SetKeepAlivesEnabled(false) // closes those without a request
-			s.hijacked.Range(func(call, _ any) bool {
-				call.(*Call).cancel(context.Canceled)
+			s.hijacked.Range(func(taken, _ any) bool {
+				call := taken.(*Call)
+				call.cancel(context.Canceled)
+				_ = call.conn.Conn.SetReadDeadline(start) // nothing more comes: most loops end by that
 				return true
 			})
 		}
