@@ -17,7 +17,6 @@ _SCRIPT = f"{STEPS}/go_steps.py"
 _SEEDING = StepLimits(timeout_s=800.0, memory_bytes=2048 * MIB)  # a whole standard library, on a slow machine
 _ENVIRONMENT = {
     "HOME": "/tmp",  # noqa: S108 - the sandbox's private tmpfs
-    "GOPATH": "/tmp/go",  # noqa: S108
     "GOENV": "off",
     "GOWORK": "off",
     "GOTOOLCHAIN": "local",
@@ -42,7 +41,7 @@ def fetch(
     """``netrc``: a copy of the settings' one that the sandbox can read."""
     argv = _argv("fetch", toolchain, MODULES, FOLDER)
     binds = [*_shown(toolchain, runtime), writable(modules, MODULES), writable(folder, FOLDER)]
-    env = {**_ENVIRONMENT, "GOCACHE": "/tmp/cache", "GOMODCACHE": MODULES, **settings.environment}  # noqa: S108
+    env = {**_ENVIRONMENT, "GOMODCACHE": MODULES, **settings.environment}
     if settings.netrc is not None:
         binds.append(read_only(netrc, NETRC))
         env["NETRC"] = NETRC
