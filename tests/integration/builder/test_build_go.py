@@ -104,3 +104,18 @@ async def test_no_version_control_is_asked(building: Building) -> None:
     message = await building.refused({"a.go": PLAIN, "go.mod": module}, runtime="go")
     assert "no-such-host.example/x@v1.0.0" in message.splitlines()[0]
     assert not any("git" in line for line in building.lines)
+
+
+async def test_a_namespaces_cache_is_its_own_and_goes_with_its_functions(building: Building) -> None:
+    ada, bob = [await building.stored({"function.go": PLAIN}, runtime="go", namespace=name) for name in ("ada", "bob")]
+    await building.builder.build(ada, building.lines.append)
+    assert await building.builder.build(bob, building.lines.append) == building.builder.find(ada)
+    changed = await building.stored({"function.go": f"{PLAIN}// changed\n"}, runtime="go", namespace="bob")
+    await building.builder.build(changed, building.lines.append)
+    assert len(building.kept("go-cache")) == 2
+    for _ in range(2):
+        await building.builder.collect([changed])
+    assert len(building.kept("go-cache")) == 1
+    for _ in range(2):
+        await building.builder.collect([])
+    assert building.kept("go-cache") == set()

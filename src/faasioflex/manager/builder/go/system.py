@@ -14,9 +14,9 @@ from faasioflex.manager.builder.go.settings import machine_settings
 from faasioflex.manager.builder.jobs import Jobs
 from faasioflex.manager.builder.store import FORMAT, LAYERS, Store, digest, seal
 from faasioflex.manager.builder.system import Layer, Made, Work, text_of
-from faasioflex.model.errors import BuildFailed
+from faasioflex.model.errors import BuildFailed, Invalid
 from faasioflex.model.function import RevisionRecord
-from faasioflex.runtime.language import Language
+from faasioflex.runtime.language import Language, language
 from faasioflex.runtime.toolchain import Toolchain, find
 
 PROGRAM = "function"
@@ -67,7 +67,7 @@ class Go:
         return Made(layer, "own")
 
     async def collect(self, in_use: list[RevisionRecord]) -> None:
-        await self._caches.collect({record.namespace for record in in_use if record.runtime == "go"})
+        await self._caches.collect({record.namespace for record in in_use if _is_compiled_here(record)})
 
     async def _layer(self, work: Work, toolchain: Toolchain) -> Layer | None:
         files = await asyncio.to_thread(_module_files, work)
@@ -98,6 +98,13 @@ class Go:
                 raise BuildFailed(f"the modules have {count} files together: at most {MOST_FILES}")
             self._store.keep(LAYERS, key, made)
         return Layer(key, "")
+
+
+def _is_compiled_here(record: RevisionRecord) -> bool:
+    try:
+        return language(record.runtime).packages == "go"
+    except Invalid:  # its runtime is not there any more
+        return False
 
 
 def _module_files(work: Work) -> dict[str, str]:
