@@ -1,6 +1,6 @@
 // Applications: a `(req, res)` listener that is called when the headers are there, and WebSockets where it takes them.
+import { http } from './builtins.mjs';
 import { Call, closeWith, endSocket } from './call.mjs';
-import { http } from './http.mjs';
 import { rawProblem } from './problem.mjs';
 import { currentCall } from './report.mjs';
 import { failure, trace } from './trace.mjs';

@@ -1,6 +1,5 @@
 // What a handler may know and ask about its call.
-import { readFileSync } from 'node:fs';
-import { format } from 'node:util';
+import { fs, util } from './builtins.mjs';
 
 const SECRET = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
 
@@ -38,7 +37,7 @@ export class Context {
   secret(name) {
     const folder = process.env.FFX_SECRETS_DIR ?? '/ffx/secrets';
     try {
-      if (SECRET.test(name)) return readFileSync(`${folder}/${name}`, 'utf8');
+      if (SECRET.test(name)) return fs.readFileSync(`${folder}/${name}`, 'utf8');
     } catch (error) {
       if (error.code !== 'ENOENT') throw error;
     }
@@ -49,12 +48,12 @@ export class Context {
   token() {
     const path = process.env.FFX_TOKEN_FILE;
     if (!path) throw new Error('this platform gives functions no token');
-    return readFileSync(path, 'utf8').trim();
+    return fs.readFileSync(path, 'utf8').trim();
   }
 }
 
 function level(name) {
-  return (...values) => void process.stderr.write(`${name} ${format(...values)}\n`);
+  return (...values) => void process.stderr.write(`${name} ${util.format(...values)}\n`);
 }
 
 const LOG = Object.freeze({

@@ -1,6 +1,5 @@
 // What Node ends a process for: errors that nobody catches, and process.exit.
-import { writeSync } from 'node:fs';
-
+import { fs } from './builtins.mjs';
 import { FD } from './call.mjs';
 import { rawProblem } from './problem.mjs';
 import { currentCall } from './report.mjs';
@@ -29,7 +28,7 @@ export function install(server) {
     for (const call of server.sweeper.calls) {
       if (call.done || call.started || !call.claim()) continue;
       try {
-        writeSync(call.socket[FD], rawProblem('function-error', 'the function ended its process', call.id));
+        fs.writeSync(call.socket[FD], rawProblem('function-error', 'the function ended its process', call.id));
       } catch {
         // its client has gone
       }

@@ -1,9 +1,8 @@
 // Finding what to serve in a function's code.
-import { existsSync, realpathSync, statSync } from 'node:fs';
 import { relative, resolve, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
-import { http } from './http.mjs';
+import { fs, http } from './builtins.mjs';
 import * as resolving from './resolve.mjs';
 import { trace } from './trace.mjs';
 
@@ -42,11 +41,11 @@ export async function load(code, handler) {
 }
 
 function find(code, module) {
-  const root = realpathSync(code);
+  const root = fs.realpathSync(code);
   const path = resolve(root, module);
   const inside = path.startsWith(root + sep);
   const candidates = ENDINGS.some((ending) => module.endsWith(ending)) ? [path] : ENDINGS.map((ending) => path + ending);
-  for (const one of inside ? candidates : []) if (existsSync(one) && statSync(one).isFile()) return one;
+  for (const one of inside ? candidates : []) if (fs.existsSync(one) && fs.statSync(one).isFile()) return one;
   throw new CannotLoad(
     `there is no file ${module}.mjs (.js, .cjs, .ts or .mts) in the code: add it, or name another in \`handler\` (file:export)`,
   );
@@ -56,7 +55,7 @@ async function importFile(code, file) {
   try {
     return await import(pathToFileURL(file).href);
   } catch (error) {
-    throw told(realpathSync(code), file, error);
+    throw told(fs.realpathSync(code), file, error);
   }
 }
 

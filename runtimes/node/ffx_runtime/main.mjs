@@ -1,6 +1,5 @@
 // The process of an instance: load the function, then check or serve.
-import { realpathSync, writeSync } from 'node:fs';
-
+import { fs } from './builtins.mjs';
 import { Streams } from './capture.mjs';
 import { CannotLoad, load, uncaught } from './loading.mjs';
 import { Report } from './report.mjs';
@@ -9,7 +8,7 @@ import { take } from './settings.mjs';
 
 /** `options`: `--code FOLDER [--check]`. */
 export async function main(options) {
-  const code = realpathSync(options[options.indexOf('--code') + 1]);
+  const code = fs.realpathSync(options[options.indexOf('--code') + 1]);
   const check = options.includes('--check');
   const settings = take(process.env, code);
   const report = new Report(settings.report_fd);
@@ -56,7 +55,7 @@ function unfinished(code) {
 
 function say(text) {
   try {
-    writeSync(2, `${text}\n`);
+    fs.writeSync(2, `${text}\n`);
   } catch {
     // nobody reads it
   }

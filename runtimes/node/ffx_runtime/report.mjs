@@ -1,6 +1,7 @@
 // The pipe to the platform: one JSON object per line. Lines of the log carry the request id of the call that wrote them.
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { writeSync } from 'node:fs';
+
+import { fs } from './builtins.mjs';
 
 export const LONGEST_LINE = 16 * 1024; // bytes of one line; longer ones are cut into pieces
 export const currentCall = new AsyncLocalStorage(); // the Call that code runs for
@@ -40,7 +41,7 @@ export function put(fd, text) {
   let data = Buffer.from(text);
   while (data.length > 0) {
     try {
-      data = data.subarray(writeSync(fd, data));
+      data = data.subarray(fs.writeSync(fd, data));
     } catch (error) {
       if (error.code !== 'EAGAIN') return false;
       Atomics.wait(NOTHING, 0, 0, 1);

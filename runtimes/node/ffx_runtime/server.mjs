@@ -1,14 +1,13 @@
 // The server of one instance: its socket, its signals, its end.
-import { chmodSync, existsSync, unlinkSync } from 'node:fs';
 import net from 'node:net';
 import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
 
 import { AppCall, UpgradeCall } from './app.mjs';
 import { BUSY, Board, CLOSED, IDLE, LISTENER } from './board.mjs';
+import { fs, http } from './builtins.mjs';
 import { FD, endSocket } from './call.mjs';
 import { Gate, STUCK_GRACE_MS, Sweeper } from './gate.mjs';
 import { HandlerCall } from './handler.mjs';
-import { http } from './http.mjs';
 import { rawProblem } from './problem.mjs';
 import { Watch } from './watch.mjs';
 
@@ -158,13 +157,13 @@ export class Server {
     else if (port !== null) where = { port, host: '0.0.0.0' };
     else if (path !== null) where = { path };
     else throw new Error('there is nothing to listen on: set LISTEN_FDS, PORT or FFX_SOCKET');
-    if (where.path && existsSync(path)) unlinkSync(path);
+    if (where.path && fs.existsSync(path)) fs.unlinkSync(path);
     const before = process.umask(0o177);
     const listening = new Promise((resolve, reject) => this.http.once('listening', resolve).once('error', reject));
     this.http.listen({ ...where, backlog: BACKLOG });
     process.umask(before);
     await listening;
-    if (where.path) chmodSync(path, 0o600);
+    if (where.path) fs.chmodSync(path, 0o600);
   }
 
   /** Stop accepting, answer what has come in, each call up to its deadline. */
