@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -44,6 +45,7 @@ MEASURES = (*ON_FOLDERS, *ON_ECHOES)
 
 def main() -> int:
     options = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # stops what was started
     amount = QUICK if options.quick else Amount()
     wanted = options.only.split(",") if options.only else list(MEASURES)
     began = time.monotonic()
@@ -57,18 +59,27 @@ def main() -> int:
     measures, left_out = _measure(wanted, amount, set(options.languages.split(",")) if options.languages else None)
     result |= {"took_s": round(time.monotonic() - began), "left_out": left_out, "measures": measures}
     result["goals"] = report.goals(measures)
-    if options.quick or options.only:
+    partly = options.quick or bool(options.only)
+    if options.into or not partly:
+        _keep(result, Path(options.into) if options.into else RESULTS, Path(options.into or DOCUMENT.parent))
+    if partly:
         print(json.dumps(result, indent=1))
-    else:
-        RESULTS.mkdir(exist_ok=True)
-        kept = RESULTS / f"{result['date']}.json".replace(":", "")
-        kept.write_text(json.dumps(result, indent=1) + "\n")
-        report.write(DOCUMENT, result)
-        say(f"Results in {kept.relative_to(ROOT)}, table and charts in {DOCUMENT.relative_to(ROOT)}")
     for goal in result["goals"]:  # type: ignore[attr-defined]
         say(f"  {'met   ' if goal['met'] else 'MISSED'} {goal['name']}: {goal['measured']} (goal {goal['goal']})")
     say(f"Done in {result['took_s']} s.")
     return 0
+
+
+def _keep(result: Json, results: Path, documents: Path) -> None:
+    """The figures as a file of ``results``, table and charts in the page of ``documents``."""
+    results.mkdir(parents=True, exist_ok=True)
+    kept = results / f"{result['date']}.json".replace(":", "")
+    kept.write_text(json.dumps(result, indent=1) + "\n")
+    page = documents / DOCUMENT.name
+    if not page.exists():
+        shutil.copy(DOCUMENT, page)
+    report.write(page, result)
+    say(f"Results in {kept}, table and charts in {page}")
 
 
 def _measure(wanted: list[str], amount: Amount, languages: set[str] | None) -> tuple[dict[str, Json], list[str]]:
@@ -108,6 +119,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="little of everything: does it work?")
     parser.add_argument("--only", default="", help=f"some of {','.join(MEASURES)}")
     parser.add_argument("--languages", default="", help="some of python,node,go,exec")
+    parser.add_argument("--into", metavar="DIR", help="keep results and page there, also of a part")
     options = parser.parse_args()
     unknown = set(options.only.split(",")) - {"", *MEASURES}
     if unknown:

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from faasioflex.runtime.language import runtimes_folder
+from faasioflex.runtime.language import language, runtimes_folder
+from faasioflex.runtime.toolchain import ensure
 
 APPS = Path(__file__).with_name("apps")
 Command = tuple[list[str], dict[str, str]]  # argument list (the address comes last), environment
@@ -54,7 +55,9 @@ def _node_http(_folder: Path) -> Command:
 
 def _go_http(folder: Path) -> Command:
     program = folder / "http_echo"
-    env = {**os.environ, "GOCACHE": str(folder / "go-cache"), "GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "local"}
+    env = {"GOCACHE": str(folder / "go-cache"), **os.environ, "GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "local"}
+    if "HOME" in os.environ:
+        env.pop("GOCACHE")  # Go's own place, where the next run finds the standard library compiled
     argv = [str(_tool("go")), "build", "-o", str(program), str(APPS / "http_echo.go")]
     subprocess.run(argv, env=env, check=True, capture_output=True, timeout=300)
     return [str(program)], {}
@@ -62,13 +65,10 @@ def _go_http(folder: Path) -> Command:
 
 def _tool(name: str) -> Path:
     """The program that the platform itself uses for this language: the machine's, or the one it fetched."""
-    from faasioflex.runtime.language import language
-    from faasioflex.runtime.toolchain import ensure
-
     need = language(name).toolchain
     if need is None:
         raise RuntimeError(f"the runtime {name} names no toolchain")
-    return ensure(need, lambda _line: None).program
+    return ensure(need, lambda _line: None).root / need.program
 
 
 _ASGI = (APPS / "asgi_echo.py").read_text()

@@ -57,9 +57,12 @@ class Platform:
         document = {"name": name, "runtime": runtime, "source": {"files": files}, "limits": UNLIMITED, **fields}
         self.ready(self.client.register(document, wait_s=WITHIN_S))
         made = sorted(self._builds() - before)
-        code = self.folder.builds / "code" / made[0] if made else Path()
-        layer = json.loads((code / "built.json").read_text()).get("layer") if made else None
-        return Built(code / "code", self.folder.builds / "packages" / layer if layer else None)
+        return self._built(self.folder.builds / "code" / made[0]) if made else Built(Path(), None)
+
+    def _built(self, folder: Path) -> Built:
+        content = json.loads((folder / "built.json").read_text())
+        deps = {"none": None, "own": folder / "deps", "layer": self.folder.builds / "packages" / content["layer"]}
+        return Built(folder / "code", deps[content["deps"]])
 
     def ready(self, function: Function) -> None:
         """Raises: RuntimeError where it is not."""

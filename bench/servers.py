@@ -15,6 +15,7 @@ from pathlib import Path
 
 from faasioflex.platform import binaries
 from faasioflex.runtime.language import Language, Places
+from faasioflex.runtime.toolchain import ensure
 
 READY_S = 30.0
 _LISTENER_ON_3 = "import os, sys; os.dup2(int(sys.argv[1]), 3); os.execv(sys.argv[2], sys.argv[2:])"
@@ -54,7 +55,9 @@ def bare(argv: Sequence[str], address: str, folder: Path, env: Mapping[str, str]
 @contextlib.contextmanager
 def runtime(language: Language, code: Path, deps: Path | None, folder: Path) -> Iterator[Server]:
     """A runtime with a built function, on a TCP socket that it is handed as it is in a sandbox."""
-    places = Places(runtime=str(language.folder), code=str(code), deps=str(deps) if deps else None)
+    need = language.run_toolchain
+    toolchain = str(ensure(need, lambda _line: None).root) if need else None
+    places = Places(str(language.folder), str(code), str(deps) if deps else None, toolchain)
     config = {"runtime": language.name, "handler": None, "timeout_s": 30, "concurrency": 100, "payload_bytes": 1 << 20}
     env = {
         "PATH": os.environ["PATH"],
