@@ -13,13 +13,13 @@ from faasioflex.bus.port import Bus
 from faasioflex.manager.archive.canonical import Code
 from faasioflex.manager.archive.check import check_archive, check_files
 from faasioflex.manager.builder.jobs import MIB, BuildLimits, StepLimits
-from faasioflex.runtime.registries import Registries
 from faasioflex.manager.builder.service import LocalBuilder
 from faasioflex.model.errors import BuildFailed
 from faasioflex.model.function import CodeSource, Limits, Network, RevisionRecord
 from faasioflex.model.instance import BuiltCode
 from faasioflex.runtime.driver import LauncherDriver
 from faasioflex.runtime.port import RuntimeDriver
+from faasioflex.runtime.registries import Registries
 from support.package_index import PackageIndex
 
 HANDLE = "def handle(event, context):\n    return 1\n"
