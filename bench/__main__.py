@@ -64,7 +64,7 @@ def main() -> int:
         _keep(result, Path(options.into) if options.into else RESULTS, Path(options.into or DOCUMENT.parent))
     if partly:
         print(json.dumps(result, indent=1))
-    for goal in result["goals"]:  # type: ignore[attr-defined]
+    for goal in result["goals"]:
         say(f"  {'met   ' if goal['met'] else 'MISSED'} {goal['name']}: {goal['measured']} (goal {goal['goal']})")
     say(f"Done in {result['took_s']} s.")
     return 0

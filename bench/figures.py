@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from typing import Any
 
-Json = dict[str, object]
+Json = dict[str, Any]
 
 
 def spread(values: Sequence[float], digits: int = 4) -> Json:

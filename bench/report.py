@@ -48,8 +48,8 @@ def write(document: Path, result: Json) -> None:
 
 
 def render(result: Json) -> str:
-    measures: dict[str, Any] = result["measures"]  # type: ignore[assignment]
-    parts = [_machine(result), _goals(result["goals"])]  # type: ignore[arg-type]
+    measures: dict[str, Any] = result["measures"]
+    parts = [_machine(result), _goals(result["goals"])]
     makers = {
         "throughput": _throughput,
         "latency": _latency,
@@ -61,12 +61,12 @@ def render(result: Json) -> str:
     }
     parts += [make(measures[name]) for name, make in makers.items() if name in measures]
     if result["left_out"]:
-        parts.append("Left out:\n\n" + "\n".join(f"- {line}" for line in result["left_out"]))  # type: ignore[attr-defined]
+        parts.append("Left out:\n\n" + "\n".join(f"- {line}" for line in result["left_out"]))
     return "\n\n".join(parts)
 
 
 def _machine(result: Json) -> str:
-    machine: dict[str, Any] = result["machine"]  # type: ignore[assignment]
+    machine: dict[str, Any] = result["machine"]
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
     return (
         f"Measured on {str(result['date'])[:10]}: {machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, "

@@ -100,12 +100,12 @@ def _stages(logs: Path, began: float, took: float, told: dict[str, float]) -> di
     return found
 
 
-def _lines(log: Path, event: str) -> Iterator[dict[str, object]]:
+def _lines(log: Path, event: str) -> Iterator[Json]:
     """The newest first."""
     for text in reversed(log.read_text().splitlines()):
         if f'"{event}"' in text:
             yield json.loads(text)
 
 
-def _time(line: dict[str, object]) -> float:
+def _time(line: Json) -> float:
     return datetime.fromisoformat(str(line["timestamp"])).timestamp()

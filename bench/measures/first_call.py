@@ -22,9 +22,9 @@ def measure(bench: Bench) -> Json:
         say(f"  round {number + 1} of {amount.cold_rounds}: {len(names)} functions without an instance")
         platform.to_zero([name for _, name in names])
         for at in range(len(names)):  # the languages in turn
-            language, name = names[(at % len(took)) * amount.cold_functions + at // len(took)]
+            spoken, name = names[(at % len(took)) * amount.cold_functions + at // len(took)]
             seconds, _ = once(platform.function_url(name))
-            took[language].append(1000 * seconds)
+            took[spoken].append(1000 * seconds)
     for _, name in names:
         platform.client.delete(name)
     return {language: {"ms": percentiles(values, 1)} for language, values in took.items()}
