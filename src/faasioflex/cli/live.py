@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleDimensions, Group, JustifyMethod, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -23,6 +22,9 @@ from faasioflex.model.errors import FfxError
 if TYPE_CHECKING:
     from faasioflex.client import FunctionMetrics
 
+WIDE = 110  # columns of a terminal that has room for all figures
+ONLY_WIDE = ("p50 ms", "waiting", "cold starts")
+SHORT = {"instances": "inst", "in progress": "busy"}
 _SORTED_COLUMN = {
     Order.calls: "calls/s", Order.name: "name", Order.instances: "instances", Order.p95: "p95 ms", Order.errors: "errors",
     Order.cpu: "cpu", Order.memory: "memory", Order.progress: "in progress",
@@ -41,7 +43,7 @@ def watch(read: Callable[[], list[FunctionMetrics]], order: Order, every_s: floa
                 trouble = error.message
             until = time.monotonic() + every_s
             while True:
-                live.update(_picture(found, order, trouble, live.console.height), refresh=True)
+                live.update(_picture(found, order, trouble, live.console.size), refresh=True)
                 key = next_key(until - time.monotonic())
                 if key is None:
                     break
@@ -50,23 +52,23 @@ def watch(read: Callable[[], list[FunctionMetrics]], order: Order, every_s: floa
                 order = KEYS.get(key, order)
 
 
-def _picture(found: list[FunctionMetrics], order: Order, trouble: str, height: int) -> RenderableType:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in COLUMNS:
-        sorted_by = column == _SORTED_COLUMN[order]
-        table.add_column(
-            column, header_style="bold underline" if sorted_by else "bold",
-            justify="left" if column in ("name", "state") else "right", no_wrap=True,
-        )  # fmt: skip
-    room = max(height - 5, 1)
+def _picture(found: list[FunctionMetrics], order: Order, trouble: str, size: ConsoleDimensions) -> RenderableType:
+    shown = [column for column in COLUMNS if size.width >= WIDE or column not in ONLY_WIDE]
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in shown:
+        style = "bold underline" if column == _SORTED_COLUMN[order] else "bold"
+        justify: JustifyMethod = "left" if column in ("name", "state") else "right"
+        # where there is no room for all, it is the names that are folded
+        table.add_column(SHORT.get(column, column), header_style=style, justify=justify, no_wrap=column != "name")
+    room = max(size.height - 4, 1)
     for one in ordered(found, order)[:room]:
-        texts = [cell(value) for value in line(one)]
+        cells = dict(zip(COLUMNS, line(one), strict=True))
+        texts = [cell(cells[column]) for column in shown]
         table.add_row(*(Text(text, style=STATE_STYLES.get(text, "")) for text in texts))
     left = len(found) - room
     head = f"{time.strftime('%H:%M:%S')}  {len(found)} functions" + (f", {left} more below" if left > 0 else "")
-    return Group(
-        Text(head + "   order: c n i p e u m g   q ends", style="dim"), table, Text(trouble, style="bold red")
-    )  # fmt: skip
+    keys = Text(head + "   order: c n i p e u m g   q ends", style="dim")
+    return Group(keys, Text(trouble, style="bold red"), table)
 
 
 @contextmanager

@@ -66,7 +66,7 @@ class Screen:
             return
         from rich.text import Text
 
-        shown = Text(head, style="dim")
+        shown = Text().append(head, style="dim")
         shown.append(identifier, style="blue")
         shown.append(printable(text), style=style)
         self._console.print(shown)

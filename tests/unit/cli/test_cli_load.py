@@ -1,0 +1,53 @@
+"""``ffx top``: what is shown, in which order, on which width."""
+
+from __future__ import annotations
+
+import pytest
+from rich.console import Console, ConsoleDimensions
+
+from faasioflex.cli.live import _picture
+from faasioflex.cli.load import COLUMNS, Order, line, number, ordered
+from faasioflex.client import FunctionMetrics
+
+FOUND = [
+    FunctionMetrics(namespace="a", name="quiet", state="idle", instances=0, calls_per_s=0.0, cpu=None),
+    FunctionMetrics(namespace="a", name="busy", state="ready", instances=2, calls_per_s=1234.5, cpu=0.5),
+    FunctionMetrics(namespace="a", name="also-quiet", state="idle", instances=0, calls_per_s=0.0, memory_bytes=2**20),
+]
+
+
+@pytest.mark.parametrize(
+    ("order", "names"),
+    [
+        (Order.calls, ["busy", "also-quiet", "quiet"]),
+        (Order.name, ["also-quiet", "busy", "quiet"]),
+        (Order.memory, ["also-quiet", "busy", "quiet"]),
+        (Order.cpu, ["busy", "also-quiet", "quiet"]),
+    ],
+)
+def test_the_highest_comes_first_and_the_unknown_last(order: Order, names: list[str]) -> None:
+    assert [one.name for one in ordered(FOUND, order)] == names
+
+
+def test_a_line_has_a_cell_for_each_column() -> None:
+    assert all(len(line(one)) == len(COLUMNS) for one in FOUND)
+    assert [number(value) for value in (None, 0.0, 0.01234, 99.96, 1234.5)] == ["-", "0", "0.0123", "100", "1234"]
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_it_fits_the_terminal(width: int) -> None:
+    console = Console(width=width, height=24)
+    with console.capture() as captured:
+        console.print(_picture(FOUND, Order.calls, "", ConsoleDimensions(width, 24)))
+    text = captured.get()
+    assert all(f"a/{one.name}" in text for one in FOUND)
+    assert "…" not in text
+    assert ("cold starts" in text) is (width == 140)
+
+
+def test_what_has_no_room_is_counted() -> None:
+    console = Console(width=80)
+    with console.capture() as captured:
+        console.print(_picture(FOUND, Order.calls, "nothing answers", ConsoleDimensions(80, 5)))
+    assert "2 more below" in captured.get()
+    assert "nothing answers" in captured.get()
