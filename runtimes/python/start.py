@@ -8,8 +8,12 @@ def start() -> None:
     folder = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [path for path in sys.path if os.path.abspath(path) != folder]
     sys.path.insert(0, folder)
+    from ffx_runtime.later import postpone, settle
+
+    postpone()
     from ffx_runtime.main import main
 
+    settle()
     sys.path.remove(folder)
     code = main(sys.argv[1:])
     sys.stdout.flush()
