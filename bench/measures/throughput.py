@@ -68,18 +68,30 @@ def measure(bench: Bench) -> Json:
         for language in bench.languages():
             _add(bench, stack, language, contenders, pairs)
         amount = bench.amount
-        for contender in contenders.values():
-            contender.ask(amount.connections, 1)  # warm-up, not counted
+        for contender in list(contenders.values()):
+            _ask(bench, contenders, contender, 1)  # warm-up, not counted
             contender.runs, contender.cpu_us, contender.envoy_us = [], [], []
         for number in range(amount.rounds):
             say(f"  round {number + 1} of {amount.rounds}: {len(contenders)} servers")
-            for contender in contenders.values():
-                contender.ask(amount.connections, amount.load_s)
+            for contender in list(contenders.values()):
+                _ask(bench, contenders, contender, amount.load_s)
     return {
         "connections": amount.connections,
         "contenders": {name: one.result() for name, one in contenders.items()},
         "ratios": [_ratio(pair, contenders) for pair in pairs if pair.of in contenders and pair.to in contenders],
     }
+
+
+def _ask(bench: Bench, contenders: dict[str, Contender], contender: Contender, seconds: int) -> None:
+    """One whose calls fail twice in a row is left out, and the others go on."""
+    for last in (False, True):
+        try:
+            contender.ask(bench.amount.connections, seconds)
+            return
+        except (RuntimeError, OSError) as error:
+            if last:
+                del contenders[contender.name]
+                bench.leave_out(contender.name, error)
 
 
 def _add(
