@@ -126,6 +126,7 @@ def _serve(server: socket.socket) -> None:
 
 def main(at: str, command: list[str]) -> None:
     enter()
+    ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGTERM, 0, 0, 0)  # COMMAND ends when the tests are killed
     server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     server.bind(at)
     server.listen(128)
