@@ -27,13 +27,15 @@ def create_app(
     readiness: Readiness,
     now: Callable[[], float] = time.time,
     hosts: frozenset[str] = frozenset(),
+    functions_url: str = "",
 ) -> FastAPI:
     """The API over a bus whose buckets and streams exist.
 
     ``readiness``: part -> None where it is ready, else why not. ``hosts``: names of the platform besides loopback ones.
+    ``functions_url``: where functions have a host of their own, like ``http://functions.example.org:8080``.
     ``app.state.services`` is started and stopped by the app's lifespan; starting waits for the bus.
     """
-    services = Services(bus, invoker_socket, readiness, now)
+    services = Services(bus, invoker_socket, readiness, now, functions_url)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

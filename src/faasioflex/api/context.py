@@ -31,7 +31,10 @@ LONGEST_WAIT_S = 600
 class Services:
     """Started by the app's lifespan, or by ``ApiPart`` before it serves. ``closing`` ends followed streams."""
 
-    def __init__(self, bus: Bus, invoker_socket: Path, readiness: Readiness, now: Callable[[], float]) -> None:
+    def __init__(
+        self, bus: Bus, invoker_socket: Path, readiness: Readiness, now: Callable[[], float], functions_url: str = ""
+    ) -> None:
+        self.functions_url = functions_url  # of their own host, if they have one
         self.bus = bus
         self.now = now
         self.readiness = readiness

@@ -50,9 +50,17 @@ class ApiPart:
         readiness: Readiness,
         now: Callable[[], float] = time.time,
         hosts: frozenset[str] = frozenset(),
+        functions_url: str = "",
     ) -> None:
         self.socket_path = socket_path
-        self.app = create_app(bus, invoker_socket=invoker_socket, readiness=readiness, now=now, hosts=hosts)
+        self.app = create_app(
+            bus,
+            invoker_socket=invoker_socket,
+            readiness=readiness,
+            now=now,
+            hosts=hosts,
+            functions_url=functions_url,
+        )
         self._services: Services = self.app.state.services
         self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None

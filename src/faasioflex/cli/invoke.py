@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
@@ -99,8 +100,10 @@ def _result(invocation: Invocation) -> None:
 
 
 def _direct(client: Client, name: str, call: _Call) -> None:
+    host = urlsplit(client.get(name).status.url or "").netloc  # functions may have a host of their own
+    headers = {"Host": host, **call.headers} if host else call.headers
     opened = client.open(
-        name, call.path, method=call.method, headers=call.headers, content=call.content, timeout_s=call.timeout_s
+        name, call.path, method=call.method, headers=headers, content=call.content, timeout_s=call.timeout_s
     )
     with opened as (answer, chunks):
         for chunk in chunks:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
+from urllib.parse import urlsplit
 
 from faasioflex.gateway.egress.addresses import parse_allowances
 from faasioflex.model.egress import parse_all
@@ -76,6 +77,14 @@ class Settings:
     @property
     def secure(self) -> bool:
         return self.tls is not None or self.tls_cert is not None
+
+    def functions_url(self, gateway_url: str) -> str:
+        """Where functions answer: the gateway's scheme and port with their own host name; "" where they have none."""
+        if self.functions_host is None:
+            return ""
+        gateway = urlsplit(gateway_url)
+        port = f":{gateway.port}" if gateway.port else ""
+        return f"{gateway.scheme or 'http'}://{self.functions_host}{port}"
 
     @classmethod
     def load(

@@ -110,3 +110,16 @@ def test_the_documentation_is_up_to_date() -> None:
     tool = Path(__file__).parents[3] / "tools/make_settings_docs.py"
     done = subprocess.run([sys.executable, tool, "--check"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("gateway", "functions"),
+    [
+        ("http://127.0.0.1:8080", "http://fn.example.org:8080"),
+        ("https://127.0.0.1:8443", "https://fn.example.org:8443"),
+        ("https://example.org", "https://fn.example.org"),
+    ],
+)
+def test_functions_with_a_host_of_their_own_have_a_url_there(gateway: str, functions: str) -> None:
+    assert Settings.load({"functions_host": "fn.example.org"}, {}).functions_url(gateway) == functions
+    assert Settings.load({}, {}).functions_url(gateway) == ""

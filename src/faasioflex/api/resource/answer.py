@@ -32,12 +32,12 @@ def etag(record: FunctionRecord) -> str:
     return '"' + hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32] + '"'
 
 
-def function_document(seen: Seen) -> dict[str, Any]:
-    """The resource."""
+def function_document(seen: Seen, functions_url: str = "") -> dict[str, Any]:
+    """The resource. ``functions_url``: where functions have a host of their own, its URL."""
     return {
         **spec_document(seen.record.spec),
         "source": source_document(seen.record.source),
-        "status": status_document(seen.record, seen.status),
+        "status": status_document(seen.record, seen.status, functions_url),
     }
 
 
@@ -49,7 +49,7 @@ def state_of(record: FunctionRecord, status: FunctionStatus | None) -> str:
     return "deleting" if record.deleting else shown.state
 
 
-def status_document(record: FunctionRecord, status: FunctionStatus | None) -> dict[str, Any]:
+def status_document(record: FunctionRecord, status: FunctionStatus | None, functions_url: str = "") -> dict[str, Any]:
     """The platform's part: of what serves, and of the newest revision."""
     known = status.revisions if status is not None else {}
     latest = known.get(record.latest, _UNKNOWN)
@@ -62,7 +62,7 @@ def status_document(record: FunctionRecord, status: FunctionStatus | None) -> di
         "latest": {"revision": record.latest, "state": latest.state, "message": latest.message},
         "traffic": {str(number): share for number, share in sorted(traffic(record, status).items())},
         "ready_instances": sum(one.ready_instances for one in known.values()),
-        "url": f"/f/{record.function}",
+        "url": f"{functions_url}/f/{record.function}",
         "message": _message(record, main, shown, latest),
         "created_at": rfc3339(record.created_at),
         "updated_at": rfc3339(record.updated_at),

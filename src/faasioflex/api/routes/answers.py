@@ -18,11 +18,11 @@ ETAG: dict[str, Any] = {"ETag": {"description": "Of what users set, for If-Match
 async def changed(services: Services, record: FunctionRecord, wait_s: float, status_code: int = 200) -> JSONResponse:
     """The resource as written, with the status as of the end of the wait."""
     await wait_settled(services.registry, record, wait_s)
-    return resource(Seen(record, await services.registry.status(record)), status_code)
+    return resource(services, Seen(record, await services.registry.status(record)), status_code)
 
 
-def resource(seen: Seen, status_code: int = 200) -> JSONResponse:
+def resource(services: Services, seen: Seen, status_code: int = 200) -> JSONResponse:
     headers = {"ETag": etag(seen.record)}
     if status_code == 201:
         headers["Location"] = f"/functions/{seen.record.function}"
-    return JSONResponse(function_document(seen), status_code=status_code, headers=headers)
+    return JSONResponse(function_document(seen, services.functions_url), status_code=status_code, headers=headers)

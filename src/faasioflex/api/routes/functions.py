@@ -74,7 +74,7 @@ async def list_functions(
     page = await read.list_functions(
         context.registry, namespace=namespace, labels=labels_of(label), after=key_of(cursor), limit=limit
     )
-    items = [function_document(seen) for seen in page.items]
+    items = [function_document(seen, context.functions_url) for seen in page.items]
     return JSONResponse({"items": items, "next": cursor_of(page.after)})
 
 
@@ -83,7 +83,7 @@ async def list_functions(
 )
 async def get_function(context: Context, function: Function) -> Response:
     """One function."""
-    return resource(await read.get(context.registry, function))
+    return resource(context, await read.get(context.registry, function))
 
 
 @router.put(

@@ -25,7 +25,13 @@ def _api(host: Host, bus: Bus, settings: Settings) -> Part:
     from faasioflex.api.server import ApiPart
 
     folder = settings.folder
-    return ApiPart(bus, socket_path=folder.api_socket, invoker_socket=folder.invoker_socket, readiness=host.readiness)
+    return ApiPart(
+        bus,
+        socket_path=folder.api_socket,
+        invoker_socket=folder.invoker_socket,
+        readiness=host.readiness,
+        functions_url=settings.functions_url(os.environ.get("FFX_GATEWAY_URL", "")),
+    )
 
 
 def _manager(_host: Host, bus: Bus, settings: Settings) -> Part:
