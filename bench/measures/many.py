@@ -47,12 +47,11 @@ def measure(data: Path, amount: Amount) -> Json:
         restart_s = time.perf_counter() - began
         until(lambda: sum(1 for _ in platform.client.list()) == amount.many, f"{amount.many} functions")
         lists = [_list_ms(platform.client.list) for _ in range(LISTS)]
+        time.sleep(amount.settle_s)
+        all_of_them = memory(platform)
         first = platform.client.call(f"f{amount.many - 1}", content=b"{}")
         if first.status != 200:
             raise RuntimeError(f"one of {amount.many} functions answered {first.status}: {first.body[:300]!r}")
-        platform.to_zero([f"f{amount.many - 1}"])
-        time.sleep(amount.settle_s)
-        all_of_them = memory(platform)
     more_kib = 1024 * (float(str(all_of_them["total_mib"])) - float(str(one["total_mib"]))) / (amount.many - 1)
     return {
         "functions": amount.many,
