@@ -24,8 +24,15 @@ class Answer:
         return dict(found)
 
 
-def request(path: str, *lines: str, method: str = "GET", body: bytes = b"", version: str = "HTTP/1.1") -> bytes:
-    head = [f"{method} {path} {version}", "Host: gateway.test", "Connection: close", *lines]
+def request(
+    path: str,
+    *lines: str,
+    method: str = "GET",
+    body: bytes = b"",
+    version: str = "HTTP/1.1",
+    host: str = "gateway.test",
+) -> bytes:
+    head = [f"{method} {path} {version}", f"Host: {host}", "Connection: close", *lines]
     if body:
         head.append(f"Content-Length: {len(body)}")
     return "\r\n".join([*head, "", ""]).encode("latin-1") + body

@@ -22,8 +22,11 @@ HOP_BY_HOP = frozenset(
     }
 )
 OURS = b"x-ffx-"
+PROOF = b"ffx-proof"  # by which the gateway knows our answers: gateway/envoy/scripts.py
+_TIMING = b"server-timing"
+_OUR_TIMINGS = b"ffx-"
 SET_TOWARDS_INSTANCE = frozenset({b"content-length", b"expect", b"x-request-id", b"x-forwarded-prefix"})
-SET_TOWARDS_CLIENT = frozenset({b"ffx-revision", b"x-request-id"})
+SET_TOWARDS_CLIENT = frozenset({b"ffx-revision", b"x-request-id", PROOF})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:@/+=,-]{1,128}", re.ASCII)
 
 
@@ -41,12 +44,20 @@ def towards_instance(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
 
 def towards_client(headers: Headers, revision: int, request: str, start_ms: float | None) -> Headers:
     """An instance's fields, and ours: Ffx-Revision, X-Request-Id, Server-Timing where the call waited for a start."""
-    passed = _pass(headers, SET_TOWARDS_CLIENT)
+    passed = [pair for one in _pass(headers, SET_TOWARDS_CLIENT) if (pair := _own_timings(*one)) is not None]
     passed.append((b"Ffx-Revision", str(revision).encode()))
     passed.append((b"X-Request-Id", request.encode()))
     if start_ms is not None:
         passed.append((b"Server-Timing", server_timing(start_ms).encode()))
     return passed
+
+
+def _own_timings(name: bytes, value: bytes) -> tuple[bytes, bytes] | None:
+    """A field without metrics that look like ours; None where nothing is left of it."""
+    if name.lower() != _TIMING or _OUR_TIMINGS not in value.lower():
+        return name, value
+    kept = [one.strip() for one in value.split(b",") if not one.strip().lower().startswith(_OUR_TIMINGS)]
+    return (name, b", ".join(kept)) if kept else None
 
 
 def server_timing(start_ms: float) -> str:

@@ -9,9 +9,9 @@ from faasioflex.platform.settings import Settings
 
 
 def envoy_settings(
-    settings: Settings, host: str, port: int, certificate: tuple[Path, Path] | None = None
+    settings: Settings, host: str, port: int, certificate: tuple[Path, Path] | None = None, proof: str = ""
 ) -> EnvoySettings:
-    """``certificate``: chain and key. The gateway controller needs neither it nor host and port."""
+    """``certificate``: chain and key. The gateway controller needs neither it nor ``proof``, host and port."""
     folder = settings.folder
     chain, key = certificate or (None, None)
     return EnvoySettings(
@@ -26,4 +26,5 @@ def envoy_settings(
         tls_cert=chain,
         tls_key=key,
         functions_host=settings.functions_host,
+        proof=proof,
     )

@@ -149,16 +149,37 @@ async def test_answers_below_f_are_sandboxed_and_cannot_touch_the_origin(path: s
                 assert got.headers.getall("ffx-revision") == ["4"]
 
 
-async def test_the_invokers_revision_header_passes() -> None:
-    async with stack() as world:
+async def test_the_invokers_revision_and_timings_pass() -> None:
+    async with stack(proof="s3cret") as world:
 
         async def serves(request: web.BaseRequest) -> web.StreamResponse:
-            return web.Response(text="x", headers={"Ffx-Revision": "12", "Server-Timing": "ffx-start;dur=31"})
+            shown = {"Ffx-Revision": "12", "Server-Timing": "ffx-start;dur=31", "Ffx-Proof": "s3cret"}
+            return web.Response(text="x", headers=shown)
 
         world.invoker.handler = serves
         answer = await rawhttp.send(world.envoy.port, rawhttp.request("/f/acme/idle"))
         assert answer.headers["ffx-revision"] == "12"
         assert answer.headers["server-timing"] == "ffx-start;dur=31"
+        assert "ffx-proof" not in answer.headers
+
+
+@pytest.mark.parametrize("settings", [{"proof": "s3cret"}, {}, {"proof": "s3cret", "functions_host": "fn.test"}])
+async def test_a_functions_own_timings_pass_and_forged_ones_do_not(settings: dict[str, str]) -> None:
+    async with stack(**settings) as world:
+        instance = await live(world)
+
+        async def forges(request: web.BaseRequest) -> web.StreamResponse:
+            answer = web.Response(text="x", headers={"Ffx-Proof": request.query.get("proof", "")})
+            answer.headers.add("Server-Timing", "FFX-start;dur=1, db;dur=53")
+            answer.headers.add("Server-Timing", " ffx-start;dur=2,app")
+            return answer
+
+        instance.handler = forges
+        for proof in ("", "guess", "%73"):
+            request = rawhttp.request(f"/f/acme/live?proof={proof}", host=settings.get("functions_host", "x"))
+            answer = await rawhttp.send(world.envoy.port, request)
+            assert answer.headers["server-timing"] == "db;dur=53, app"
+            assert "ffx-proof" not in answer.headers
 
 
 @pytest.mark.parametrize(

@@ -147,6 +147,9 @@ def test_headers_that_are_ours(platform: WalledPlatform, liar: str, headers: dic
     assert len(answer.all("x-request-id")) == 1
     assert answer.get("x-request-id") == headers.get("X-Request-Id", answer.get("x-request-id")) != "mine"
     assert answer.all("set-cookie") == ["mine=1"]
+    timings = ",".join(answer.all("server-timing"))
+    assert "mine;dur=2" in timings
+    assert "ffx-start;dur=1," not in timings
     assert answer.all("content-security-policy")[-1] == "sandbox allow-scripts allow-forms"
     assert not names & {"keep-alive", "proxy-authenticate", "proxy-connection", "upgrade", "trailer"}, names
     assert not names & set(ORIGIN_WIDE), names & set(ORIGIN_WIDE)

@@ -95,7 +95,7 @@ def _filters(settings: EnvoySettings) -> list[Json]:
     shares_origin = settings.functions_host is None
     return [
         scripts.request_script("/f/" if shares_origin else None, CLIENT_ID_HEADER),
-        *([scripts.answer_script()] if shares_origin else []),
+        scripts.answer_script(shares_origin=shares_origin, proof=settings.proof),
         {"name": "envoy.filters.http.header_mutation", "typed_config": answers},
         {"name": "envoy.filters.http.router", "typed_config": router},
     ]

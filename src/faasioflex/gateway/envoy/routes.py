@@ -98,7 +98,7 @@ def host_rules(settings: EnvoySettings) -> list[Json]:
 def function_answer(settings: EnvoySettings) -> Json:
     """What is done to every answer and request below ``/f/``, because functions share an origin with the console."""
     if settings.functions_host is not None:
-        return {}
+        return {"typed_per_filter_config": ON_FUNCTIONS}
     return {
         "response_headers_to_add": [also("content-security-policy", SANDBOX)],
         "response_headers_to_remove": ORIGIN_WIDE_HEADERS,

@@ -1,7 +1,7 @@
-"""Lua, for two things that Envoy's own filters cannot do: look at a value before it is taken over, take single cookies out.
+"""Lua, for what Envoy's own filters cannot do: look at a value before it is taken over, take a part of a value out.
 
-A script costs a fifth of what Envoy does for a call, so each stands behind a matcher: it runs only for what brings a request id
-or a cookie of its own.
+A script costs a fifth of what Envoy does for a call, so each stands behind a matcher: it runs only for what brings a request id,
+a cookie or timings of its own.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from importlib import resources
 from faasioflex.gateway.envoy.proto import Json, typed
 
 ANSWER = "ffx.answer"  # the filter's name
+PROOF_HEADER = "ffx-proof"  # in answers of the invoker that tell how long a start took; never leaves the gateway
 _FUNCTIONS = "functions"  # the name of its script, which routes below /f/ ask for
 _LUA = "envoy.extensions.filters.http.lua.v3"
 
@@ -24,10 +25,13 @@ def request_script(shared: str | None, client_id_header: str) -> Json:
     return _only_for("ffx.request", lua, [_present("Request", name) for name in ("cookie", client_id_header)])
 
 
-def answer_script() -> Json:
-    """For answers on routes with :data:`ON_FUNCTIONS`."""
-    lua = typed(f"{_LUA}.Lua", source_codes={_FUNCTIONS: {"inline_string": _text("cookies") + _text("answer")}})
-    return _only_for(ANSWER, lua, [_present("Response", "set-cookie")])
+def answer_script(*, shares_origin: bool, proof: str) -> Json:
+    """For answers on routes with :data:`ON_FUNCTIONS`. ``proof``: what the invoker shows, so that its timings stay."""
+    constants = f'SHARED, PROOF = {str(shares_origin).lower()}, "{proof}"\n'
+    script = constants + _text("cookies") + _text("answer")
+    lua = typed(f"{_LUA}.Lua", source_codes={_FUNCTIONS: {"inline_string": script}})
+    looked_at = ["server-timing", PROOF_HEADER, *(["set-cookie"] if shares_origin else [])]
+    return _only_for(ANSWER, lua, [_present("Response", name) for name in looked_at])
 
 
 ON_FUNCTIONS: Json = {ANSWER: typed(f"{_LUA}.LuaPerRoute", name=_FUNCTIONS)}

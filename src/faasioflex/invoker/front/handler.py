@@ -14,7 +14,7 @@ from faasioflex.invoker.dispatcher import Answer, Dispatcher
 from faasioflex.invoker.front.reply import Reply
 from faasioflex.invoker.front.request import call_of, cancelled_at_hang_up, request_id_of, target_of
 from faasioflex.invoker.front.tunnel import Tunnels
-from faasioflex.invoker.headers import towards_client
+from faasioflex.invoker.headers import PROOF, towards_client
 from faasioflex.invoker.http1.connection import ConnectionEnded
 from faasioflex.invoker.http1.head import BadMessage
 from faasioflex.invoker.tally import Tally
@@ -33,7 +33,7 @@ def read_call(request: web.BaseRequest, request_id: str) -> Call:
 
 class Handler:
     """``execute`` answers ``POST /.ffx/execute``, ``read`` tells what any other request calls. ``answers_have``: header fields
-    that every function's answer gets. ``stopping`` makes every answer the last of its connection.
+    that every function's answer gets. ``proof``: goes with timings of ours. ``stopping`` makes every answer the last of its connection.
     """
 
     def __init__(
@@ -45,7 +45,9 @@ class Handler:
         *,
         read: ReadCall = read_call,
         answers_have: Sequence[tuple[bytes, bytes]] = (),
+        proof: bytes = b"",
     ) -> None:
+        self._proof = proof
         self._read = read
         self._answers_have = answers_have
         self._dispatcher = dispatcher
@@ -100,6 +102,8 @@ class Handler:
         try:
             headers = towards_client(answer.head.headers, answer.revision, call.request_id, answer.start_ms)
             headers += self._answers_have
+            if answer.start_ms is not None and self._proof:
+                headers.append((PROOF, self._proof))
             if answer.head.status == 101:
                 await self._tunnels.run(request, reply, answer, headers)
                 return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from faasioflex.bus.port import Bus
 from faasioflex.platform.envoy import envoy_settings
 from faasioflex.platform.parts.host import Host
 from faasioflex.platform.parts.part import HeardFrom, Part
+from faasioflex.platform.proof import proof_of
 from faasioflex.platform.settings import Settings, parse_hosts
 
 
@@ -72,7 +74,8 @@ def _relay(_host: Host, bus: Bus, _settings: Settings) -> Part:
 def _invoker(_host: Host, bus: Bus, settings: Settings) -> Part:
     from faasioflex.invoker.service import Invoker
 
-    return Invoker(bus, settings.folder.invoker_socket)
+    password = json.loads(settings.folder.nats_credentials.read_text())["password"]
+    return Invoker(bus, settings.folder.invoker_socket, proof=proof_of(password))
 
 
 _MAKERS: dict[str, Callable[[Host, Bus, Settings], Part]] = {

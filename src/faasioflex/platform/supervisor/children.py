@@ -13,6 +13,7 @@ from faasioflex.gateway.envoy.settings import EnvoySettings
 from faasioflex.platform import binaries
 from faasioflex.platform.envoy import envoy_settings
 from faasioflex.platform.folder import DataFolder
+from faasioflex.platform.proof import proof_of
 from faasioflex.platform.settings import Settings
 from faasioflex.platform.supervisor import nats
 from faasioflex.platform.supervisor.announcement import gateway_url
@@ -78,7 +79,7 @@ def plan(settings: Settings, host: str, port: int, certificate: CertificateFiles
         ),
         gateway=ChildSpec(
             "envoy",
-            partial(_envoy_command, envoy_settings(settings, host, port, files)),
+            partial(_envoy_command, envoy_settings(settings, host, port, files, proof_of(run.password))),
             _bare(folder) | {PART_VARIABLE: "envoy"},
             partial(_live, folder),
             STOP_S["envoy"],
