@@ -21,10 +21,10 @@ from bench.measures.idle import memory
 from bench.platform_under_test import NAMESPACE, running, until
 from bench.servers import free_port
 from faasioflex.bus import nats
-from faasioflex.bus.buckets import FUNCTIONS, REVISIONS, ROUTES, STATUS
+from faasioflex.bus.buckets import FUNCTIONS, REVISIONS, ROUTES, SCALE, STATUS
 from faasioflex.model.function import FunctionRecord, RevisionRecord
 from faasioflex.model.route import FunctionRoute
-from faasioflex.model.status import FunctionStatus
+from faasioflex.model.status import DesiredScale, FunctionStatus
 from faasioflex.platform.folder import DataFolder
 from faasioflex.platform.settings import Settings
 from faasioflex.platform.supervisor import nats as nats_server
@@ -89,9 +89,11 @@ async def _copy(credentials: dict[str, str], count: int) -> None:
     try:
         functions, revisions = bus.bucket(FUNCTIONS.name, FunctionRecord), bus.bucket(REVISIONS.name, RevisionRecord)
         routes, statuses = bus.bucket(ROUTES.name, FunctionRoute), bus.bucket(STATUS.name, FunctionStatus)
+        scales = bus.bucket(SCALE.name, DesiredScale)
         key = f"{NAMESPACE}.f0"
         function, route, status = await functions.get(key), await routes.get(key), await statuses.get(key)
-        if function is None or route is None or status is None:
+        scale = await scales.get(key)
+        if function is None or route is None or status is None or scale is None:
             raise RuntimeError("the function to be copied is not in the registry")
         revision = await revisions.get(function.value.revisions[1])
         if revision is None:
@@ -103,6 +105,7 @@ async def _copy(credentials: dict[str, str], count: int) -> None:
             await revisions.put(revision_key, dataclasses.replace(revision.value, function_uid=uid, name=name))
             await statuses.put(key, dataclasses.replace(status.value, function_uid=uid, change="", change_data={}))
             await routes.put(key, dataclasses.replace(route.value, function_uid=uid))
+            await scales.put(key, dataclasses.replace(scale.value, function_uid=uid))  # without it all would start
             made = dataclasses.replace(function.value, uid=uid, spec=spec, revisions={1: revision_key})
             await functions.put(key, made)
     finally:
