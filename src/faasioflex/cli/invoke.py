@@ -99,8 +99,16 @@ def _result(invocation: Invocation) -> None:
         print(json.dumps(result, indent=2, ensure_ascii=False))
 
 
+def _own_host(client: Client, name: str) -> str:
+    """Where functions have a host of their own. Of a function that is not known the call itself tells."""
+    try:
+        return urlsplit(client.get(name).status.url or "").netloc
+    except FfxError:
+        return ""
+
+
 def _direct(client: Client, name: str, call: _Call) -> None:
-    host = urlsplit(client.get(name).status.url or "").netloc  # functions may have a host of their own
+    host = _own_host(client, name)
     headers = {"Host": host, **call.headers} if host else call.headers
     opened = client.open(
         name, call.path, method=call.method, headers=headers, content=call.content, timeout_s=call.timeout_s
