@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -85,12 +84,8 @@ def log_text(line: LogLine) -> str:
     """``2030-01-31 12:00:00.123 r3 i-0123456789abcdef stderr | message``."""
     time = line.time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] if line.time else "-"
     who = f"r{line.revision} {line.instance or '-'}"
-    return f"{time} {who} {line.stream} | {_safe(line.message)}"
+    return f"{time} {who} {line.stream} | {printable(line.message)}"
 
 
 def build_text(line: LogLine) -> str:
-    return _safe(line.message)
-
-
-def _safe(message: str) -> str:
-    return printable(message) if sys.stdout.isatty() else message
+    return printable(line.message)

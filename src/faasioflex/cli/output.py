@@ -13,7 +13,8 @@ from typing import Annotated, Any
 
 import typer
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# beside the control characters: those that end a line or turn the order of what follows
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 STATE_STYLES = {
     "ready": "green",
     "idle": "cyan",
@@ -90,7 +91,7 @@ def cell(value: object) -> str:
 
 
 def printable(text: str) -> str:
-    """Without control characters: what a function wrote must not steer the terminal."""
+    """Without control characters: what a function wrote must not steer the terminal, even one that a file is read on later."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from faasioflex.cli import output
 from faasioflex.cli.events import event_text
-from faasioflex.cli.logs import log_text, moment
+from faasioflex.cli.logs import build_text, log_text, moment
 from faasioflex.cli.output import Output
 from faasioflex.cli.traffic import _split
 from faasioflex.cli.units import duration_s, pairs, size_bytes, size_text
@@ -114,6 +114,24 @@ def test_a_stream_as_json_is_a_document_per_line(capsys: pytest.CaptureFixture[s
 def test_a_log_line_says_when_who_and_what() -> None:
     line = LogLine("hi", NOW, 3, "i-1", "stderr")
     assert log_text(line) == "2030-01-31 12:00:00.000 r3 i-1 stderr | hi"
+
+
+@pytest.mark.parametrize(
+    "character", ["\r", "\x1b", "\x85", "\u2028", "\u2029", "\u202a", "\u202e", "\u2066", "\u2069"]
+)
+def test_what_a_function_wrote_steers_nothing(character: str) -> None:
+    """Piped as well: what ``ffx logs | grep`` finds is printed on a terminal after all."""
+    line = LogLine(f"a{character}b\t\u00e9\u200d", NOW, 3, "i-1", "stderr")
+    assert log_text(line).endswith("stderr | a\ufffdb\t\u00e9\u200d")
+    assert build_text(line) == "a\ufffdb\t\u00e9\u200d"
+
+
+def test_programs_get_a_log_line_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    raw = {"message": "a\r\x1b[2J\u202e"}
+    output.show_line(Output.json, raw, "unused")
+    assert json.loads(capsys.readouterr().out) == raw
+    output.show_line(Output.yaml, raw, "unused")
+    assert yaml.safe_load(capsys.readouterr().out) == raw
 
 
 def test_an_event_says_when_what_and_whose() -> None:
