@@ -55,6 +55,15 @@ async def test_a_module_with_sums_without_and_with_wrong_ones(building: Building
     assert "checksum mismatch" in (await building.refused(wrong, runtime="go")).splitlines()[0]
 
 
+@pytest.mark.parametrize(
+    ("runtime", "name"),
+    [("go", "go.mod"), ("node", "package.json"), ("python", "requirements.txt"), ("python", "pyproject.toml")],
+)
+async def test_a_folder_where_a_file_is_meant(building: Building, runtime: str, name: str) -> None:
+    said = await building.refused({f"{name}/x": "1"}, runtime=runtime)
+    assert said.startswith(f"{name} must be a file")
+
+
 async def test_the_platforms_module_is_the_runtimes_own(building: Building) -> None:
     for line in ("require faasioflex.dev/faasioflex v1.2.3", "replace faasioflex.dev/faasioflex => ../elsewhere"):
         await building.build({"function.go": PLAIN, "go.mod": f"module m\n\n{line}\n"}, runtime="go")

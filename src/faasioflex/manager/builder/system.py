@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,8 +67,10 @@ class PackageSystem(Protocol):
 def text_of(code: Path, name: str, longest_bytes: int) -> str | None:
     """A file in the root of the code; None where there is none. Raises: BuildFailed."""
     file = code / name
-    if not file.is_file() or not file.resolve().is_relative_to(code.resolve()):
+    if not os.path.lexists(file):
         return None
+    if not file.is_file() or not file.resolve().is_relative_to(code.resolve()):
+        raise BuildFailed(f"{name} must be a file: here it is a folder, or a link to what is no file of the code")
     if file.stat().st_size > longest_bytes:
         raise BuildFailed(f"{name} is larger than {longest_bytes // 1024} KiB")
     try:
