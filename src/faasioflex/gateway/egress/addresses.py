@@ -17,11 +17,13 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 # What is not a public unicast address (IANA's special-purpose registries). Of IPv6 only 2000::/3 is given out; what leads to
 # an IPv4 address (mapped, NAT64, Teredo, 6to4) is not reached by its IPv6 name. The ranges for documentation (192.0.2.0/24
 # and its like) are left out: nothing private has them, and labs without the internet use them as its addresses.
+# 168.63.129.16 is public by its number only: on Azure it is the platform's side of the host (agent, names, extensions).
 FORBIDDEN: dict[str, str] = {
     "0.0.0.0/8": "an address of this host",
     "10.0.0.0/8": "a private address",
     "100.64.0.0/10": "an address of a carrier's own network",
     "127.0.0.0/8": "a loopback address",
+    "168.63.129.16/32": "a cloud's own address for its hosts",
     "169.254.0.0/16": "a link-local address",
     "172.16.0.0/12": "a private address",
     "192.0.0.0/24": "a reserved address",
