@@ -28,6 +28,8 @@ USUAL_PORTS = (
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _LONGEST_NAME = 253
+_THIS_NETWORK = ipaddress.IPv4Network("0.0.0.0/8")
+_BROADCAST = ipaddress.IPv4Address("255.255.255.255")
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,11 @@ def parse(entry: str) -> Destination:
     if "*" in host:
         raise ValueError(f"{entry!r}: a * stands alone or for everything below a name, like *.example.org")
     name = canonical(host)
-    return Destination("address" if address(name) else "name", name, (port,) if port else USUAL_PORTS)
+    found = address(name)
+    why = _no_host(found) if found else None
+    if why:
+        raise ValueError(f"{entry!r} is {why}, not that of a host: nothing can be reached there")
+    return Destination("address" if found else "name", name, (port,) if port else USUAL_PORTS)
 
 
 def parse_all(entries: Iterable[str]) -> tuple[Destination, ...]:
@@ -107,6 +113,14 @@ def address(host: str) -> Address | None:
         return ipaddress.ip_address(host)
     except ValueError:
         return None
+
+
+def _no_host(found: Address) -> str | None:
+    if found.is_unspecified or found in _THIS_NETWORK:
+        return "an unspecified address"
+    if found.is_multicast:
+        return "a multicast address"
+    return "the broadcast address" if found == _BROADCAST else None
 
 
 def shown(host: str, port: int) -> str:

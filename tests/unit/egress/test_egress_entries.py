@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from faasioflex.model.egress import USUAL_PORTS, WEB_PORTS, canonical, match, parse, parse_all, shown
 
-IPV4 = st.ip_addresses(v=4)
-IPV6 = st.ip_addresses(v=6)
+IPV4 = st.integers(0x01000000, 0xDFFFFFFF).map(ipaddress.IPv4Address)  # of hosts: what is below and above is none
+IPV6 = st.ip_addresses(v=6).filter(lambda found: not (found.is_multicast or found.is_unspecified or found.ipv4_mapped))
 LABEL = st.from_regex(r"[a-z]([a-z0-9-]{0,10}[a-z0-9])?", fullmatch=True)
 NAME = st.lists(LABEL, min_size=2, max_size=4).map(".".join)
 PORT = st.integers(1, 65535)
@@ -74,6 +74,14 @@ def test_what_an_entry_means(entry: str, kind: str, host: str, ports: tuple[int,
         ("1:2:3", "not an IPv6 address"),
         ("[10.1.2.3]:80", "not an IPv6 address"),
         ("[fe80::1%eth0]:80", "a zone"),
+        ("0.0.0.0:1234", "an unspecified address"),
+        ("0.1.2.3", "an unspecified address"),
+        ("[::]:80", "an unspecified address"),
+        ("[::ffff:0.0.0.0]:80", "an unspecified address"),
+        ("224.0.0.1:80", "a multicast address"),
+        ("239.255.255.255", "a multicast address"),
+        ("[ff02::1]:80", "a multicast address"),
+        ("255.255.255.255:80", "the broadcast address"),
     ],
 )
 def test_what_is_none(entry: str, says: str) -> None:
