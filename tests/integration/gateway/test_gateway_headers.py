@@ -124,6 +124,15 @@ async def test_answers_below_f_are_sandboxed_and_cannot_touch_the_origin(path: s
                     ("Set-Cookie", "__Host-ffx=stolen; Secure; Path=/"),
                     ("Set-Cookie", "  FFX_x=1"),
                     ("Set-Cookie", "not_ffx_x=1"),
+                    ("Set-Cookie", "=ffx_session=evil; Path=/"),
+                    ("Set-Cookie", " = FFX_session=evil"),
+                    ("Set-Cookie", "==ffx_x=1"),
+                    ("Set-Cookie", "\t=\t__Host-ffx=evil"),
+                    ("Set-Cookie", ";ffx_q=1"),
+                    ("Set-Cookie", " ; =ffx_q=1"),
+                    ("Set-Cookie", "ffx_q"),
+                    ("Set-Cookie", "=nameless"),
+                    ("Set-Cookie", "a=ffx_b=1"),
                     ("Set-Cookie", "ffx_y=\udcff"),
                     ("X-Ffx-Revision", "99"),
                     ("X-Ffx-Anything", "1"),
@@ -141,7 +150,7 @@ async def test_answers_below_f_are_sandboxed_and_cannot_touch_the_origin(path: s
             assert got.headers.getall("content-security-policy") == ["default-src 'self'", SANDBOX]
             assert "service-worker-allowed" not in got.headers
             assert "clear-site-data" not in got.headers
-            assert got.headers.getall("set-cookie") == ["mine=1; Path=/", "not_ffx_x=1"]
+            assert got.headers.getall("set-cookie") == ["mine=1; Path=/", "not_ffx_x=1", "=nameless", "a=ffx_b=1"]
             assert not [name for name in got.headers if name.lower().startswith(("x-ffx-", "x-envoy-"))]
             assert got.headers["server"] == "faasioflex"
             assert got.headers["x-powered-by"] == "me"
@@ -193,6 +202,7 @@ async def test_a_functions_own_timings_pass_and_forged_ones_do_not(settings: dic
         ("a=1;ffx_session=s;b=2; __Host-ffx_id=1", "a=1; b=2"),
         ("__Host-ffx=1; __host-FFX=2; __Secure-ffx=3; a=__Host-ffx", "a=__Host-ffx"),
         ("myffx_=1; ffx=2", "myffx_=1; ffx=2"),
+        ("a=1; =ffx_session=s; = __Host-ffx=1;\t==FFX_x=1; ffx_y; =b", "a=1; =b"),
         ('q="x ffx_y=1"', 'q="x ffx_y=1"'),
     ],
 )

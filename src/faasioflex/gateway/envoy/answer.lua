@@ -6,7 +6,7 @@ local function take_out_cookies(headers)
   local kept = {}
   for index = 0, count - 1 do
     local value = headers:getAtIndex("set-cookie", index)
-    if not is_platform_cookie(value:match("^%s*([^=;]*)")) then kept[#kept + 1] = value end
+    if not is_platform_cookie(cookie_name(value)) then kept[#kept + 1] = value end
   end
   if #kept == count then return end
   headers:remove("set-cookie")

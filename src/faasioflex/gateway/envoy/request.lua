@@ -13,8 +13,7 @@ local function take_out_cookies(headers)
   local kept, changed = {}, false
   for index = 0, headers:getNumValues("cookie") - 1 do
     for pair in headers:getAtIndex("cookie", index):gmatch("[^;]+") do
-      local name = pair:match("^%s*([^=]*)")
-      if is_platform_cookie(name) then
+      if is_platform_cookie(cookie_name(pair)) then
         changed = true
       else
         kept[#kept + 1] = pair:match("^%s*(.-)%s*$")
