@@ -6,11 +6,12 @@ import asyncio
 import base64
 import ipaddress
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 
 from faasioflex.gateway.egress.connect import Refused, connect
 from faasioflex.gateway.egress.envoy import CLASS, CONNECT_WITHIN_S
 from faasioflex.gateway.egress.envoy_process import EgressEnvoy, EnvoyAway
+from faasioflex.gateway.egress.lookups import Resolve
 from faasioflex.gateway.egress.machine_proxy import MachineProxy, machine_proxy
 from faasioflex.gateway.egress.pipe import Stream
 from faasioflex.gateway.egress.policy import Denied, Policy, Reach
@@ -19,8 +20,6 @@ from faasioflex.model.egress import Address, address, shown
 RESOLVE_WITHIN_S = 10.0
 MOST_ADDRESSES = 4  # of a host, tried one after the other
 _FORBIDDEN = 403
-
-Resolve = Callable[[str, int], Awaitable[list[Address]]]
 
 
 class Unreachable(Exception):

@@ -13,15 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faasioflex.gateway.egress.addresses import Allowance
-from faasioflex.gateway.egress.dial import Dialer, Resolve, system_resolver
+from faasioflex.gateway.egress.dial import Dialer, system_resolver
 from faasioflex.gateway.egress.envoy_process import EgressEnvoy
 from faasioflex.gateway.egress.guest import ServedGuest
+from faasioflex.gateway.egress.lookups import Lookups, Resolve
 from faasioflex.gateway.egress.own import OwnAddresses
 from faasioflex.gateway.egress.policy import Policy
 from faasioflex.runtime.egress.messages import DESCRIPTORS_AT_ONCE, LONGEST_BYTES, Denial, pack, to_guest
 from faasioflex.runtime.launcher.journal import log
 
-RESOLVERS = 32  # lookups at once; each may wait long for a name server that a stranger chose
+RESOLVERS = 64  # lookups at once, of all; each may wait long for a name server that a stranger chose
 _MESSAGES_AT_ONCE = 64
 
 
@@ -48,7 +49,8 @@ class Relay:
         self._envoy = EgressEnvoy(
             settings.envoy, settings.folder, settings.envoy_socket, own=own, allowances=settings.allowances
         )
-        self._dialer = Dialer(self._envoy, Policy(own, settings.allowances), resolve)
+        self._policy = Policy(own, settings.allowances)
+        self._resolve = resolve
         self._launchers: dict[socket.socket, Launcher] = {}
         self._leaving: set[asyncio.Task[None]] = set()
 
@@ -90,7 +92,8 @@ class Relay:
     def serve(self, content: dict[str, object], tell: Launcher) -> ServedGuest:
         """Raises: ValueError."""
         guest = to_guest(content)
-        served = ServedGuest(guest, self._dialer, self._settings.platform, tell.tell)
+        dialer = Dialer(self._envoy, self._policy, Lookups(self._resolve))
+        served = ServedGuest(guest, dialer, self._settings.platform, tell.tell)
         if served.plan.destinations:
             self._envoy.need(guest.id)
         return served
