@@ -28,7 +28,7 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 
     path = folder / MANIFEST
     try:
-        document = yaml.safe_load(path.read_text())
+        document = yaml.safe_load(path.read_text("utf-8-sig"))
     except FileNotFoundError:
         return None
     except (OSError, UnicodeError, yaml.YAMLError) as error:

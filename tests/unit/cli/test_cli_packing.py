@@ -134,3 +134,9 @@ def test_the_limits_are_the_platforms() -> None:
         limits.MAX_UNPACKED_BYTES,
         limits.MAX_ENTRIES,
     )
+
+
+def test_the_first_pattern_counts_behind_a_byte_order_mark(tmp_path: Path) -> None:
+    _tree(tmp_path, "main.py", "secret.key")
+    (tmp_path / ".ffxignore").write_bytes("secret.key\n".encode("utf-8-sig"))
+    assert _names(tmp_path) == ["main.py"]

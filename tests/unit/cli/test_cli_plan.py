@@ -48,6 +48,12 @@ def test_the_manifest_is_the_document_and_flags_go_over_it(tmp_path: Path) -> No
     }
 
 
+def test_a_manifest_is_utf_8_and_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    folder = _folder(tmp_path, None)
+    (folder / "function.yaml").write_bytes("name: hello\nruntime: python\nenv: {A: grün}\n".encode("utf-8-sig"))
+    assert plan(folder, Wishes()).document["env"] == {"A": "grün"}
+
+
 def test_flags_alone_say_only_what_they_name(tmp_path: Path) -> None:
     made = plan(
         _folder(tmp_path, None), Wishes(name="lab/x", changes={"env": {"A": "1"}, "labels": {}, "handler": None})

@@ -53,7 +53,8 @@ class Ignore:
     def of(cls, folder: Path) -> Self:
         """What ``folder/.ffxignore`` says, over the list of our own."""
         try:
-            return cls((folder / IGNORE_FILE).read_text().splitlines())
+            # a byte order mark would be part of the first pattern, which then matches nothing
+            return cls((folder / IGNORE_FILE).read_text("utf-8-sig").splitlines())
         except (FileNotFoundError, IsADirectoryError):
             return cls()
         except (OSError, UnicodeDecodeError) as error:
