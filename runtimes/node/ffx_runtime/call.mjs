@@ -143,9 +143,10 @@ export class Call {
     return this.server.stopping || !this.res.shouldKeepAlive;
   }
 
-  /** Cut the connection. */
+  /** Cut the connection, without the mark of a body's end. What was written goes out first: an answer of which nothing came looks like a crash. */
   abort() {
     this.done = true;
+    if (this.started) flush(this);
     this.socket.destroy();
     this.answered();
   }
@@ -197,6 +198,13 @@ export class Call {
     this.slot = -1;
     gate.leave();
   }
+}
+
+/** node:http holds back what is written until the end of a turn. */
+function flush({ res, socket }) {
+  if (res === null || res.socket !== socket) return; // a WebSocket, or answers before it are still to come
+  if (res._header && !res._headerSent) res._send('');
+  while (socket.writableCorked > 0) socket.uncork();
 }
 
 /** `headers` end with the body's length in bytes. */

@@ -27,23 +27,30 @@ class Subject:
 # stdout: what it prints there is the log, not the answer.        stuck: code can refuse to be cancelled
 # streams-requests: it is called before the body is there         blocks-loop: /spin holds up the server's own event loop
 # prefix: it is told its prefix                                   closes: a stream whose client goes is told so
+# breaks: an answer can fail after its first piece
 SUBJECTS = [
-    Subject("python-sync", "python", frozenset({"stdout", "stuck", "closes"})),
-    Subject("python-async", "python", frozenset({"stdout", "stuck", "blocks-loop", "closes"})),
+    Subject("python-sync", "python", frozenset({"stdout", "stuck", "closes", "breaks"})),
+    Subject("python-async", "python", frozenset({"stdout", "stuck", "blocks-loop", "closes", "breaks"})),
     Subject(
         "python-asgi",
         "python",
-        frozenset({"stdout", "stuck", "blocks-loop", "streams-requests", "prefix", "websocket", "closes"}),
+        frozenset({"stdout", "stuck", "blocks-loop", "streams-requests", "prefix", "websocket", "closes", "breaks"}),
     ),
-    Subject("python-wsgi", "python", frozenset({"stdout", "stuck", "streams-requests", "prefix", "closes"})),
-    Subject("node-handle", "node", frozenset({"stdout", "stuck", "blocks-loop", "closes"})),
-    Subject("node-cjs", "node", frozenset({"stdout", "stuck", "blocks-loop", "closes"})),
-    Subject("node-ts", "node", frozenset({"stdout", "stuck", "blocks-loop", "closes"})),
+    Subject("python-wsgi", "python", frozenset({"stdout", "stuck", "streams-requests", "prefix", "closes", "breaks"})),
+    Subject("node-handle", "node", frozenset({"stdout", "stuck", "blocks-loop", "closes", "breaks"})),
+    Subject("node-cjs", "node", frozenset({"stdout", "stuck", "blocks-loop", "closes", "breaks"})),
+    Subject("node-ts", "node", frozenset({"stdout", "stuck", "blocks-loop", "closes", "breaks"})),
     Subject(
-        "node-app", "node", frozenset({"stdout", "blocks-loop", "streams-requests", "prefix", "websocket", "closes"})
+        "node-app",
+        "node",
+        frozenset({"stdout", "blocks-loop", "streams-requests", "prefix", "websocket", "closes", "breaks"}),
     ),
-    Subject("go-handle", "go", frozenset({"stdout", "stuck", "closes"})),
-    Subject("go-handler", "go", frozenset({"stdout", "stuck", "streams-requests", "prefix", "websocket", "closes"})),
+    Subject("go-handle", "go", frozenset({"stdout", "stuck", "closes", "breaks"})),
+    Subject(
+        "go-handler",
+        "go",
+        frozenset({"stdout", "stuck", "streams-requests", "prefix", "websocket", "closes", "breaks"}),
+    ),
     Subject("exec-shell", "exec", frozenset({"streams-requests"})),
     Subject("bash", "bash", frozenset({"streams-requests"})),
 ]

@@ -86,6 +86,18 @@ async def test_a_stream_whose_client_goes_is_closed(subject, start):
     await instance.logged("the stream was closed", "r-1")
 
 
+@pytest.mark.needs("breaks")
+async def test_a_stream_that_breaks_is_cut_after_what_was_sent(subject, start):
+    """An answer of which nothing came would be taken for a crash, and the call repeated."""
+    instance = await start(subject)
+    reader, writer = await instance.connect()
+    writer.write(b"GET /broken HTTP/1.1\r\nhost: x\r\n\r\n")
+    answer = await asyncio.wait_for(reader.read(), 10)
+    assert answer.startswith(b"HTTP/1.1 200 "), answer
+    assert answer.endswith(b"\r\n6\r\nfirst\n\r\n"), "the head and the piece, no mark of the body's end"
+    writer.close()
+
+
 @pytest.mark.needs("streams-requests")
 async def test_a_request_is_streamed_into_the_function(subject, start):
     """The echo of the first part comes back before the second is sent."""

@@ -43,6 +43,8 @@ func Handle(ctx context.Context, event faasioflex.Event) (any, error) {
 		return nil, nil
 	case "/stream":
 		return stream(ctx), nil
+	case "/broken":
+		return broken(), nil
 	case "/pieces":
 		return pieces(), nil
 	case "/environment":
@@ -75,6 +77,14 @@ func stream(ctx context.Context) iter.Seq[string] {
 		defer fmt.Fprintln(faasioflex.FromContext(ctx).Stdout, "the stream was closed")
 		if yield("first\n") {
 			_ = sleep(ctx)
+		}
+	}
+}
+
+func broken() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if yield("first\n") {
+			panic("the reason")
 		}
 	}
 }

@@ -45,6 +45,11 @@ func routes() *http.ServeMux {
 		fmt.Fprint(call.Stderr, "three")
 	})
 	mux.HandleFunc("/stream", stream)
+	mux.HandleFunc("/broken", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, "first\n")
+		w.(http.Flusher).Flush()
+		panic("the reason")
+	})
 	mux.HandleFunc("/pieces", func(w http.ResponseWriter, _ *http.Request) {
 		for range 64 {
 			fmt.Fprint(w, strings.Repeat("x", 4096))

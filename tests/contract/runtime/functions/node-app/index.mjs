@@ -38,6 +38,10 @@ const PATHS = {
     res.write('first\n');
     res.on('close', () => console.log('the stream was closed'));
   },
+  broken(req, res) {
+    res.write('first\n');
+    throw new Error('the reason');
+  },
   async pieces(req, res) {
     for (let piece = 0; piece < 64; piece += 1) {
       if (!res.write(Buffer.alloc(4096, 'x'))) await new Promise((resolve) => res.once('drain', resolve));

@@ -33,6 +33,10 @@ const PATHS = {
       console.log('the stream was closed');
     }
   },
+  async *broken() {
+    yield 'first\n';
+    throw new Error('the reason');
+  },
   *pieces() {
     for (let piece = 0; piece < 64; piece += 1) yield Buffer.alloc(4096, 'x');
   },

@@ -106,6 +106,12 @@ async def stream(scope, receive, send):
         print("the stream was closed")
 
 
+async def broken(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"first\n", "more_body": True})
+    raise ValueError("the reason")
+
+
 async def pieces(scope, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": []})
     for _ in range(64):

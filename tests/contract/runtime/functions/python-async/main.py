@@ -69,6 +69,14 @@ async def stream(event, context):
     return parts()
 
 
+async def broken(event, context):
+    async def parts():
+        yield "first\n"
+        raise ValueError("the reason")
+
+    return parts()
+
+
 async def pieces(event, context):
     async def parts():
         for _ in range(64):

@@ -69,6 +69,11 @@ def stream(event, context):
         print("the stream was closed")
 
 
+def broken(event, context):
+    yield "first\n"
+    raise ValueError("the reason")
+
+
 def pieces(event, context):
     for _ in range(64):
         yield b"x" * 4096

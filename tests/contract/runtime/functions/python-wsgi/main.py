@@ -92,6 +92,16 @@ def stream(environ, start_response):
     return parts()
 
 
+def broken(environ, start_response):
+    start_response("200 OK", [])
+
+    def parts():
+        yield b"first\n"
+        raise ValueError("the reason")
+
+    return parts()
+
+
 def pieces(environ, start_response):
     start_response("200 OK", [])
     return (b"x" * 4096 for _ in range(64))
