@@ -8,6 +8,7 @@ import { trace } from './trace.mjs';
 
 const ENDINGS = ['.mjs', '.js', '.cjs', '.ts', '.mts', '.cts'];
 const DEFAULT_MODULE = 'index';
+const DEFAULT_NAMES = ['handle', 'app'];
 
 /** The code cannot be served. The message is one line, `file:line: what is wrong: what to do`; `shown` is a trace or "". */
 export class CannotLoad extends Error {
@@ -18,7 +19,8 @@ export class CannotLoad extends Error {
 }
 
 /**
- * Import the function's module and find its handler: `handler` (`file:export`) or `index:handle`, else `index:app`.
+ * Import the function's module and find its handler: `handler` (`file:export`) or `index:handle`, else `index:app`, else the default
+ * export itself where that is a function or an application.
  *
  * Gives `{kind: 'handler', target}`, or `{kind: 'app', target, upgrade}` with two listeners of node:http, the second null where
  * it takes no WebSockets. Throws CannotLoad.
@@ -29,10 +31,12 @@ export async function load(code, handler) {
   const file = find(code, module || DEFAULT_MODULE);
   const exports = await importFile(code, file);
   const shown = relative(code, file);
-  for (const one of name ? [name] : ['handle', 'app']) {
+  for (const one of name ? [name] : DEFAULT_NAMES) {
     const target = exported(exports, one);
     if (target !== undefined) return served(shown, one, target, exports);
   }
+  const inner = defaultOf(exports);
+  if ((!name || DEFAULT_NAMES.includes(name)) && (typeof inner === 'function' || isServer(inner))) return served(shown, 'default', inner, exports);
   const what = name ? `no export ${JSON.stringify(name)}` : 'neither an export `handle` nor `app`';
   const advice = name
     ? 'export it, or name another in `handler`'
@@ -59,9 +63,11 @@ async function importFile(code, file) {
   }
 }
 
+/** Names are not looked for inside a default export that is itself what is served: Express's own `handle` is no handler. */
 function exported(exports, path) {
-  for (const root of [exports, exports.default]) {
-    if (root === null || root === undefined) continue;
+  const inner = defaultOf(exports);
+  const roots = typeof inner === 'function' || isServer(inner) ? [exports] : [exports, inner];
+  for (const root of roots) {
     let found = root;
     for (const name of path.split('.')) found = found?.[name];
     if (found !== undefined) return found;
@@ -69,14 +75,20 @@ function exported(exports, path) {
   return undefined;
 }
 
+/** What compilers make of `export default` in CommonJS is one level further in. */
+function defaultOf(exports) {
+  const inner = exports.default;
+  return inner?.__esModule && inner.default !== undefined ? inner.default : inner;
+}
+
 function served(file, name, target, exports) {
   const listener = asListener(target);
-  const isApp = /(^|\.)app(lication)?$/.test(name) || listener !== target || (typeof target === 'function' && takesRequest(target));
+  const isApp = /(^|\.)app(lication)?$/.test(name) || listener !== target || (typeof target === 'function' && isListener(target));
   if (!isApp && typeof target === 'function') {
     if (/^class\b/.test(Function.prototype.toString.call(target))) {
       throw new CannotLoad(`${file}: ${JSON.stringify(name)} is a class: export a function`);
     }
-    const owner = exports.handle === target ? undefined : exports.default;
+    const owner = exports.handle === target ? undefined : defaultOf(exports);
     return { kind: 'handler', target: owner && typeof owner === 'object' ? target.bind(owner) : target };
   }
   if (typeof listener !== 'function') {
@@ -87,12 +99,19 @@ function served(file, name, target, exports) {
 
 /** The `(req, res)` listener of an application: a function (Express), an http.Server, Koa, or Fastify; else the thing itself. */
 function asListener(app) {
-  if (app instanceof http.Server) return (req, res) => app.emit('request', req, res);
-  if (app !== null && typeof app === 'object') {
-    if (typeof app.callback === 'function') return app.callback();
-    if (app.server instanceof http.Server) return (req, res) => app.server.emit('request', req, res);
-  }
-  return app;
+  if (!isServer(app)) return app;
+  if (emitsRequests(app)) return (req, res) => app.emit('request', req, res);
+  if (typeof app.callback === 'function') return app.callback();
+  return (req, res) => app.server.emit('request', req, res);
+}
+
+function isServer(value) {
+  if (value === null || typeof value !== 'object') return false;
+  return emitsRequests(value) || typeof value.callback === 'function' || value.server instanceof http.Server;
+}
+
+function emitsRequests(value) {
+  return value instanceof http.Server || (typeof value.listenerCount === 'function' && value.listenerCount('request') > 0);
 }
 
 function upgradeOf(app, exports) {
@@ -110,7 +129,9 @@ function readyOf(app) {
     : null;
 }
 
-function takesRequest(target) {
+/** Express and its like are functions with methods; other listeners are known by the names of what they take. */
+function isListener(target) {
+  if (typeof target.handle === 'function' || typeof target.listen === 'function') return true;
   const text = Function.prototype.toString.call(target);
   return /^(async\s+)?(function\s*\w*\s*)?\(\s*_?req(uest)?\s*,\s*_?(res(ponse)?|reply)\b/.test(text);
 }

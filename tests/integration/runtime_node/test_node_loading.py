@@ -5,6 +5,12 @@ from __future__ import annotations
 import pytest
 
 HANDLE = "async function handle(event) { return event.path }\n"
+EXPRESS = """
+const express = () => {
+  const app = (one, other) => app.handle(one, other);
+  return Object.assign(app, { handle: (req, res) => res.end(req.url), listen() {} });
+};
+"""
 
 
 @pytest.mark.parametrize(
@@ -24,6 +30,20 @@ HANDLE = "async function handle(event) { return event.path }\n"
         ({"index.js": "const app = (req, res) => res.end(req.url); module.exports = { app }"}, None),
         ({"index.mjs": "import http from 'node:http'; export const app = http.createServer((q, s) => s.end(q.url))"}, None),
         ({"index.mjs": "export const app = { callback: () => (req, res) => res.end(req.url) }"}, None),
+        ({"index.mjs": "export default async (event, context) => event.path"}, None),
+        ({"index.js": "module.exports = (event, context) => event.path"}, None),
+        ({"index.js": "module.exports = (event, context) => event.path"}, "index:handle"),
+        ({"index.js": "exports.__esModule = true; exports.default = (event) => event.path"}, None),
+        ({"index.mjs": "export default (req, res) => res.end(req.url)"}, None),
+        ({"index.mjs": f"{EXPRESS} export default express()"}, None),
+        ({"index.js": f"{EXPRESS} module.exports = express()"}, None),
+        ({"index.js": f"{EXPRESS} module.exports = express()"}, "index:default"),
+        ({"index.js": f"{EXPRESS} exports.__esModule = true; exports.default = express()"}, None),
+        ({"index.mjs": f"{EXPRESS} export const app = express(); export default app"}, None),
+        ({"index.mjs": f"{EXPRESS} export default express(); export {HANDLE}"}, None),
+        ({"index.mjs": "import http from 'node:http'; export default http.createServer((q, s) => s.end(q.url))"}, None),
+        ({"index.mjs": "import { EventEmitter } from 'node:events'; const app = new EventEmitter();"
+          " app.on('request', (q, s) => s.end(q.url)); export default app"}, None),
     ],
 )  # fmt: skip
 async def test_modules_of_every_kind_are_served(run, check, files, handler):
@@ -38,7 +58,8 @@ async def test_modules_of_every_kind_are_served(run, check, files, handler):
     [
         ({"main.mjs": HANDLE}, None, ["there is no file index.mjs"]),
         ({"index.mjs": "export const run = 1; export const other = 2"}, None, ["index.mjs: ", "run", "other", "`handle`"]),
-        ({"index.js": "module.exports = (event) => 1"}, None, ["default (a function)"]),
+        ({"index.mjs": "export default class Api {}"}, None, ['"default" is a class']),
+        ({"index.mjs": "export default 7"}, None, ["default (a number)"]),
         ({"index.mjs": "export const handle = 7"}, None, ['"handle" is a number']),
         ({"index.mjs": f"export {HANDLE}"}, "index:other", ['no export "other"', "it exports handle"]),
         ({"index.mjs": "\nexport function handle( {\n  return 1\n}}\n"}, None, ["index.mjs:3: SyntaxError"]),
