@@ -58,6 +58,16 @@ def test_flags_without_a_manifest_change_only_what_they_name(hello: Ffx) -> None
     assert function["env"] == {"GREETING": "Hello"}
 
 
+def test_a_function_that_is_there_keeps_its_runtime_where_no_file_says_one(hello: Ffx) -> None:
+    Path("hello/function.yaml").unlink()
+    Path("hello/main.py").rename("hello/greeting.py")
+    assert hello("deploy", "hello", "--handler", "greeting:handle").code == 0
+    function = json.loads(hello("get", "hello", "-o", "json").out)
+    assert (function["runtime"], function["handler"]) == ("python", "greeting:handle")
+    new = hello("deploy", "hello", "--name", "other")
+    assert (new.code, "which runtime is hello for?" in new.err) == (1, True)
+
+
 def test_a_failed_build_is_1_with_the_tools_last_lines_and_the_old_revision_serves(
     hello: Ffx, platform: SmallPlatform
 ) -> None:

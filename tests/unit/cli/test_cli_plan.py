@@ -59,7 +59,16 @@ def test_flags_alone_say_only_what_they_name(tmp_path: Path) -> None:
         _folder(tmp_path, None), Wishes(name="lab/x", changes={"env": {"A": "1"}, "labels": {}, "handler": None})
     )
     assert not made.whole
-    assert made.document == {"namespace": "lab", "name": "x", "runtime": "python", "env": {"A": "1"}}
+    assert made.document == {"namespace": "lab", "name": "x", "env": {"A": "1"}}
+    assert made.of_new_function() == {**made.document, "runtime": "python"}
+
+
+def test_a_folder_that_says_no_runtime_may_change_a_function_and_not_make_one(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").touch()
+    made = plan(tmp_path, Wishes(name="x", changes={"limits": {"memory_bytes": 2**28}}))
+    assert made.document == {"namespace": "admin", "name": "x", "limits": {"memory_bytes": 2**28}}
+    with pytest.raises(BadRequest, match="--runtime"):
+        made.of_new_function()
 
 
 def test_the_folder_names_what_nothing_else_names(tmp_path: Path) -> None:

@@ -21,6 +21,16 @@ class Plan:
     document: dict[str, Any]
     archive: Archive | None
     whole: bool
+    folder: Path | None = None  # of the archive
+
+    def of_new_function(self) -> dict[str, Any]:
+        """The document with a runtime. Only a new function's is guessed: one that is there has its own.
+
+        Raises: BadRequest where the files do not say it.
+        """
+        if self.folder is None or self.document.get("runtime") is not None:
+            return self.document
+        return {**self.document, "runtime": guess_runtime(self.folder)}
 
 
 @dataclass(frozen=True)
@@ -52,11 +62,10 @@ def plan(folder: Path | None, wishes: Wishes, default_namespace: str = ADMIN_NAM
     document |= {"namespace": function.namespace, "name": function.name}
     archive = None
     if folder is not None and "source" not in document:
-        document.setdefault("runtime", None)
-        if document["runtime"] is None:
+        if manifest is not None and document.get("runtime") is None:
             document["runtime"] = guess_runtime(folder)
         archive = pack(folder)
-    return Plan(function, document, archive, whole=manifest is not None)
+    return Plan(function, document, archive, whole=manifest is not None, folder=folder if archive else None)
 
 
 def _name(said: str | None, document: Mapping[str, Any], folder: Path | None, default_namespace: str) -> FunctionName:

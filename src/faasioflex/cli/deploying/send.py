@@ -30,7 +30,7 @@ class Sent:
 
 
 def send(client: Client, plan: Plan) -> Sent:
-    """Raises: what the platform refuses."""
+    """Raises: what the platform refuses, BadRequest where a new function's files do not say its runtime."""
     before = _find(client, plan)
     if plan.archive is None:
         return _write(client, plan, before, None)
@@ -41,7 +41,7 @@ def send(client: Client, plan: Plan) -> Sent:
 def _write(client: Client, plan: Plan, before: Function | None, archive: IO[bytes] | None) -> Sent:
     if before is None:
         try:
-            return Sent(None, client.register(plan.document, archive=archive))
+            return Sent(None, client.register(plan.of_new_function(), archive=archive))
         except FunctionExists:
             before = client.get(plan.function)  # somebody was faster, or an attempt of ours arrived after all
     change = client.put if plan.whole else client.patch
