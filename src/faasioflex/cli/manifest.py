@@ -7,6 +7,7 @@ import difflib
 import os
 import stat
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from faasioflex.model.function import FunctionSpec, Limits, Network, Scaling
 from faasioflex.model.names import is_name
 
 MANIFEST = "function.yaml"
+_NAME_IT = f"name it with --runtime, or as 'runtime:' in {MANIFEST}"
 _PARTS: dict[str, type] = {"limits": Limits, "scaling": Scaling, "network": Network}
 _BESIDES = ("source", "status", "rollout", "$schema")
 
@@ -51,23 +53,32 @@ def unknown_fields(document: Mapping[Any, Any]) -> list[FieldError]:
 
 
 def guess_runtime(folder: Path) -> str:
-    """What the files say.
+    """What the files say: those that hold handlers, else those that list packages, else the only executable one.
 
-    Raises: BadRequest where they say nothing.
+    Raises: BadRequest where they say nothing, or more than one runtime.
     """
-    if any((folder / name).is_file() for name in ("main.py", "requirements.txt", "pyproject.toml")):
-        return "python"
-    if (folder / "package.json").is_file():
-        return "node"
-    if (folder / "go.mod").is_file():
-        return "go"
-    executable = [path for path in folder.iterdir() if path.is_file() and path.stat().st_mode & stat.S_IXUSR]
-    if len(executable) == 1:
+    from faasioflex.runtime.language import language, languages
+
+    names = sorted(path.name for path in folder.iterdir() if path.is_file())
+    kinds = [language(name) for name in languages()]
+    for told in ({kind.name: kind.files for kind in kinds}, {kind.name: kind.dependency_files for kind in kinds}):
+        found = {name: match for name, files in told.items() if (match := _first(names, files)) is not None}
+        if len(found) == 1:
+            return next(iter(found))
+        if found:
+            seen = ", ".join(f"{file} means {name}" for name, file in found.items())
+            raise BadRequest(f"which runtime is {folder} for? {seen}: {_NAME_IT}")
+    if sum(bool((folder / name).stat().st_mode & stat.S_IXUSR) for name in names) == 1:
         return "exec"
+    means = "; ".join(f"{', '.join(kind.files)}: {kind.name}" for kind in kinds if kind.files)
     raise BadRequest(
-        f"which runtime is {folder} for? Name it with --runtime, or as 'runtime:' in {MANIFEST}. "
-        "(main.py means python, one executable file means exec.)"
+        f"which runtime is {folder} for? No file of it tells: {_NAME_IT}. ({means}; one executable file: exec)"
     )
+
+
+def _first(names: list[str], patterns: tuple[str, ...]) -> str | None:
+    """Which of ``names`` is the first to match the first of ``patterns`` that any matches."""
+    return next((name for pattern in patterns for name in names if fnmatchcase(name, pattern)), None)
 
 
 def guess_name(folder: Path) -> str:

@@ -27,7 +27,7 @@ MORE = "FFX_RUNTIMES"  # in the environment of every part: the setting ``runtime
 KNOWN = frozenset({"python", "node", "go", "exec", "image"})
 _FIELDS = frozenset(
     {
-        *("start", "check", "test", "environment", "handlers"),
+        *("start", "check", "test", "environment", "handlers", "files"),
         *("shares", "interpreter", "toolchain", "dependencies", "packages"),
     }
 )
@@ -63,6 +63,7 @@ class Language:
     dependency_files: tuple[str, ...]  # names in the root of the code that make a build install dependencies
     test: tuple[str, ...]  # how a function's own tests are run (``ffx test``), () where nobody knows
     host_folders: tuple[Path, ...]  # must be visible read-only at their own path: the interpreter's prefix
+    files: tuple[str, ...] = ()  # patterns of names in the root of the code that tell it is of this language
     packages: str | None = None  # the package system that builds use: a name of manager/builder
     toolchain: Need | None = None
 
@@ -154,6 +155,7 @@ def _read(name: str, folders: dict[str, Path], content: dict[str, object]) -> La
         environment={str(key): str(value) for key, value in environment.items()},
         default_handlers=_strings(content.get("handlers", [])),
         dependency_files=_strings(content.get("dependencies", [])),
+        files=_strings(content.get("files", [])),
         test=_strings(content.get("test", [])),
         host_folders=(Path(sys.base_prefix).resolve(),) if needs_python else (),
         packages=str(packages) if packages is not None else None,

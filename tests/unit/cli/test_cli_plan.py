@@ -126,7 +126,13 @@ def test_a_broken_manifest_is_refused(tmp_path: Path, manifest: str, error: type
 
 
 @pytest.mark.parametrize(
-    ("file", "mode", "runtime"), [("main.py", 0o644, "python"), ("package.json", 0o644, "node"), ("run", 0o755, "exec")]
+    ("file", "mode", "runtime"),
+    [
+        *[(name, 0o644, "python") for name in ("main.py", "requirements.txt", "pyproject.toml")],
+        *[(f"index.{end}", 0o644, "node") for end in ("mjs", "js", "cjs", "ts", "mts")],
+        *[(name, 0o644, "go") for name in ("function.go", "other.go", "go.mod")],
+        *[("package.json", 0o644, "node"), ("handle.sh", 0o644, "bash"), ("run", 0o755, "exec")],
+    ],
 )
 def test_files_say_the_runtime(tmp_path: Path, file: str, mode: int, runtime: str) -> None:
     (tmp_path / file).touch(mode)
@@ -134,9 +140,24 @@ def test_files_say_the_runtime(tmp_path: Path, file: str, mode: int, runtime: st
     assert guess_runtime(tmp_path) == runtime
 
 
+def test_what_holds_a_handler_says_more_than_a_list_of_packages(tmp_path: Path) -> None:
+    for name in ("main.py", "package.json"):
+        (tmp_path / name).touch()
+    assert guess_runtime(tmp_path) == "python"
+
+
 def test_files_that_say_nothing_are_asked_about(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(BadRequest, match="--runtime"):
+    with pytest.raises(
+        BadRequest, match=r"--runtime, or as 'runtime:' in function\.yaml.*handle\.sh: bash.*index\.mjs"
+    ):
+        guess_runtime(tmp_path)
+
+
+def test_files_of_two_runtimes_are_asked_about(tmp_path: Path) -> None:
+    for name in ("main.py", "index.mjs"):
+        (tmp_path / name).touch()
+    with pytest.raises(BadRequest, match=r"index\.mjs means node, main\.py means python: name it with --runtime"):
         guess_runtime(tmp_path)
 
 
