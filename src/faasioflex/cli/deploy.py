@@ -122,6 +122,10 @@ def _refuse_failed(outcome: Outcome) -> None:
 
 def _finish(client: Client, sent: Sent, function: Function, output: Output) -> None:
     show(output, function.raw, lambda: _summary(client, sent, function))
+    latest, traffic = function.status.latest, function.status.traffic
+    if latest is not None and traffic and latest.revision not in traffic and not _is_unfinished(function):
+        command = f"ffx traffic {function.function} {latest.revision}=100"
+        say(f"Note: revision {latest.revision} serves nobody. It gets no calls yet; '{command}' sends them.")
 
 
 def _summary(client: Client, sent: Sent, function: Function) -> None:
@@ -136,8 +140,6 @@ def _summary(client: Client, sent: Sent, function: Function) -> None:
         print(f"{function.function} is changed in place: revision {latest}, {state}")
     else:
         print(f"{function.function} is {state}: revision {latest}")
-    if latest is not None and status.traffic and latest not in status.traffic:
-        print(f"It gets no calls yet; 'ffx traffic {function.function} {latest}=100' sends them.")
     url = address(client, function)
     print(f"URL:      {url}")
     print(f"Call it:  curl -d {_quoted(json.dumps({'name': 'Ada'}))} {url}")

@@ -116,9 +116,23 @@ def test_a_canary_is_started_and_gets_no_calls(hello: Ffx) -> None:
     _edit(Path("hello/main.py"), "!", "?")
     done = hello("deploy", "hello", "--no-traffic")
     assert done.code == 0
-    assert "It gets no calls yet; 'ffx traffic admin/hello 2=100' sends them." in done.out
+    note = "Note: revision 2 serves nobody. It gets no calls yet; 'ffx traffic admin/hello 2=100' sends them."
+    assert done.err.splitlines()[-1] == note
+    again = hello("deploy", "hello")
+    assert (again.code, again.out.splitlines()[0]) == (0, "Nothing changed: admin/hello stays at revision 2, ready")
+    assert again.err.splitlines() == [note]
     assert hello("traffic", "hello", "1=90", "2=10").out == "admin/hello: 1=90 2=10\n"
     assert json.loads(hello("traffic", "hello", "-o", "json").out) == {"1": 90, "2": 10}
+
+
+def test_code_that_was_rolled_back_is_not_served_again_and_that_is_noted_in_every_format(hello: Ffx) -> None:
+    _edit(Path("hello/main.py"), "!", "?")
+    assert "Note:" not in hello("deploy", "hello").err
+    assert hello("rollback", "hello").code == 0
+    done = hello("deploy", "hello", "-o", "json")
+    assert json.loads(done.out)["status"]["traffic"] == {"1": 100}
+    assert "Note: revision 2 serves nobody." in done.err
+    assert "'ffx traffic admin/hello 2=100'" in done.err
 
 
 def test_what_the_api_refuses_is_1_with_the_field(ffx: Ffx) -> None:
