@@ -29,6 +29,8 @@ class MemoryBuilder:
         on_line("building")
         await self.gate.wait()
         if record.number in self.broken:
+            on_line("main.py:1: there is no handle")
+            on_line("build failed: check failed (exit code 1)")
             raise BuildFailed("check failed (exit code 1):\nmain.py:1: there is no handle")
         self.done[record.number] = BuiltCode(Path("/nowhere"), None)
         return self.done[record.number]

@@ -75,7 +75,8 @@ def test_a_failed_build_is_1_with_the_tools_last_lines_and_the_old_revision_serv
     _edit(Path("hello/main.py"), "!", "?")
     done = hello("deploy", "hello")
     assert done.code == 1
-    assert "main.py:1: there is no handle" in done.err
+    said = ["Updating admin/hello: revision 2", "building", "main.py:1: there is no handle"]
+    assert done.err.splitlines()[:4] == [*said, "Error: check failed (exit code 1): main.py:1: there is no handle"]
     assert "code: build-failed" in done.err
     function = json.loads(hello("get", "hello", "-o", "json").out)
     assert (function["status"]["state"], function["status"]["traffic"]) == ("ready", {"1": 100})

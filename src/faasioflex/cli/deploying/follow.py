@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from faasioflex.client import Client, Function
 
 POLL_S = 0.15
+VERDICT = "build failed: "  # so begins the last line of a log: its reason is that of the error, which is said anyway
 FINAL = ("ready", "idle", "failed")
 
 
@@ -54,11 +55,12 @@ def follow(client: Client, function: Function, wait_s: float, say: Callable[[str
 
 
 class BuildLog:
-    """Follows in a thread of its own; on leaving, what was written since is read and said as well."""
+    """Follows in a thread of its own; on leaving, what was written since is read and said as well, but for the verdict."""
 
     def __init__(self, client: Client, function: Function, revision: int, say: Callable[[str], None]) -> None:
         self._client, self._name, self._revision, self._say = client, function.function, revision, say
         self._said = 0
+        self._held: str | None = None
         self._lock = threading.Lock()
         self._over = False
 
@@ -74,7 +76,17 @@ class BuildLog:
             print(f"the build log cannot be read: {error}", file=sys.stderr)
             return
         for line in lines[self._said :]:
-            self._say(printable(line.message))
+            self._tell(line.message)
+
+    def _tell(self, message: str) -> None:
+        """Say it; what looks like the verdict waits for a line after it, which shows that it is none."""
+        if self._held is not None:
+            self._say(printable(self._held))
+            self._held = None
+        if message.startswith(VERDICT):
+            self._held = message
+        else:
+            self._say(printable(message))
 
     def _follow(self) -> None:
         try:
@@ -83,7 +95,7 @@ class BuildLog:
                     if self._over:
                         return
                     self._said += 1
-                    self._say(printable(line.message))
+                    self._tell(line.message)
         except Exception as error:
             if not isinstance(error, FfxError) and not self._over:
                 raise
