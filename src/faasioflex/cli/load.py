@@ -65,7 +65,7 @@ def line(one: FunctionMetrics) -> tuple[Any, ...]:
         number(latency.p50 if latency else None),
         number(latency.p95 if latency else None),
         "-" if one.error_rate is None else f"{one.error_rate:.1%}",
-        number(one.cpu),
+        "-" if one.cpu is None else f"{one.cpu:.3f}",
         "-" if one.memory_bytes is None else size_text(one.memory_bytes),
         number(one.in_progress),
         number(one.waiting),

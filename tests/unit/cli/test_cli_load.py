@@ -34,6 +34,15 @@ def test_a_line_has_a_cell_for_each_column() -> None:
     assert [number(value) for value in (None, 0.0, 0.01234, 99.96, 1234.5)] == ["-", "0", "0.0123", "100", "1234"]
 
 
+def test_cpu_has_the_same_decimals_in_each_line() -> None:
+    at = COLUMNS.index("cpu")
+    cells = [
+        line(FunctionMetrics(namespace="a", name="b", state="ready", instances=1, cpu=cpu))[at]
+        for cpu in (3.7e-05, 0.5, 12.0)
+    ]
+    assert cells == ["0.000", "0.500", "12.000"]
+
+
 @pytest.mark.parametrize("width", [80, 140])
 def test_it_fits_the_terminal(width: int) -> None:
     console = Console(width=width, height=24)
