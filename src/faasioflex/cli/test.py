@@ -31,10 +31,12 @@ def run_tests(
     from faasioflex.cli.developing.project import read_project
     from faasioflex.cli.developing.quiet import without_log
     from faasioflex.cli.developing.testing import prepared
-    from faasioflex.cli.working import telling
+    from faasioflex.cli.working import say, telling
 
     without_log()
     project = read_project(folder.resolve(), env_file.resolve() if env_file else None, env_of_folder=False)
+    for line in project.skipped:
+        say(line)
     with ExitStack() as stack:
         with telling(f"Preparing the tests of {project.spec.function}") as tell:
             run = stack.enter_context(prepared(project, tell))

@@ -74,6 +74,17 @@ def test_dotenv_goes_over_the_manifests_env(tmp_path: Path) -> None:
     assert read_project(tmp_path, env_of_folder=False).spec.env == {"A": "1", "B": "2"}
 
 
+def test_a_line_of_dotenv_that_cannot_be_read_is_named_and_skipped(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = _function(tmp_path) / ".env"
+    file.write_bytes("A=9\n\n# words\nhunter2 is secret\n=x\nB='1\n2'\n".encode("utf-8-sig"))
+    project = read_project(tmp_path)
+    assert project.spec.env == {"A": "9", "B": "1\n2"}
+    assert project.skipped == tuple(f"{file}, line {line}: skipped, it is not NAME=value" for line in (4, 5))
+    assert capfd.readouterr().err == ""
+
+
 def test_another_env_file_has_to_be_there(tmp_path: Path) -> None:
     with pytest.raises(BadRequest, match="--env-file"):
         read_project(_function(tmp_path), tmp_path / "missing")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +17,16 @@ ENV_FILE = ".env"
 
 @dataclass(frozen=True)
 class Project:
-    """``spec.env`` has everything that the function gets; ``from_file`` names what of it comes from ``env_file``."""
+    """``spec.env`` has everything that the function gets; ``from_file`` names what of it comes from ``env_file``.
+
+    ``skipped``: a sentence for each line of ``env_file`` that cannot be read.
+    """
 
     folder: Path
     spec: FunctionSpec
     env_file: Path
     from_file: tuple[str, ...]
+    skipped: tuple[str, ...] = ()
 
 
 def read_project(folder: Path, env_file: Path | None = None, *, env_of_folder: bool = True) -> Project:
@@ -35,30 +40,34 @@ def read_project(folder: Path, env_file: Path | None = None, *, env_of_folder: b
     document.pop("source", None)
     document.setdefault("name", guess_name(folder) if "name" not in document else None)
     document.setdefault("runtime", guess_runtime(folder) if "runtime" not in document else None)
-    extra: dict[str, str] = {}
+    extra, skipped = dict[str, str](), tuple[str, ...]()
     if env_file is not None or env_of_folder:
-        extra = read_env(env_file or folder / ENV_FILE, must_exist=env_file is not None)
+        extra, skipped = read_env(env_file or folder / ENV_FILE, must_exist=env_file is not None)
     env = document.get("env")
     if extra and (env is None or isinstance(env, dict)):
         document["env"] = {**(env or {}), **extra}
     spec = read_function(document).spec(ADMIN_NAMESPACE)
-    return Project(folder, spec, env_file or folder / ENV_FILE, tuple(extra))
+    return Project(folder, spec, env_file or folder / ENV_FILE, tuple(extra), skipped)
 
 
-def read_env(file: Path, *, must_exist: bool) -> dict[str, str]:
-    """Names and values of a .env file; a name without ``=`` is left out.
+def read_env(file: Path, *, must_exist: bool) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Names and values of a .env file, and a sentence for each line that is skipped; a name without ``=`` is left out.
 
-    Raises: BadRequest where it cannot be read. No error of it holds a value.
+    Raises: BadRequest where it cannot be read. Neither it nor a sentence holds a value.
     """
     from dotenv import dotenv_values
+    from dotenv.parser import parse_stream
 
     if not file.is_file():
         if must_exist:
             raise BadRequest(f"{file} is not there: --env-file names a file of lines like NAME=value")
-        return {}
+        return {}, ()
     try:
-        with file.open(encoding="utf-8") as stream:
-            found = dotenv_values(stream=stream, interpolate=True)
+        text = file.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise BadRequest(f"{file} cannot be read: {type(error).__name__}") from None
-    return {name: value for name, value in found.items() if value is not None}
+    bindings = list(parse_stream(io.StringIO(text)))
+    # without the lines that are wrong: dotenv_values would log each, and not say of which file
+    found = dotenv_values(stream=io.StringIO("".join(one.original.string for one in bindings if not one.error)))
+    skipped = tuple(f"{file}, line {one.original.line}: skipped, it is not NAME=value" for one in bindings if one.error)
+    return {name: value for name, value in found.items() if value is not None}, skipped

@@ -68,6 +68,8 @@ class Session:
             if project.spec.function != self.project.spec.function:
                 raise Invalid(f"it is {project.spec.function} now: start 'ffx dev' again for that name")
             self.project = project
+            for line in project.skipped:
+                self.screen.note(line)
             if self.instances.serving is None:
                 await self.instances.hold(project.spec.limits, number)
             code = await self.maker.make(project, number, self.screen.build)
