@@ -32,6 +32,9 @@ func look(folder string) (code, error) {
 	var none *build.NoGoError
 	switch {
 	case errors.As(err, &none):
+		if why := leftOut(folder, found.IgnoredGoFiles); why != "" {
+			return code{}, errors.New(why)
+		}
 		return code{}, fmt.Errorf("there is no Go file in the root of the code: write function.go with `package function` and %s", wanted)
 	case errors.As(err, &several):
 		return code{}, fmt.Errorf("the files %s belong to different packages (%s): use `package function` in each",
@@ -51,6 +54,32 @@ func look(folder string) (code, error) {
 		made.add(files, parsed)
 	}
 	return made, nil
+}
+
+// leftOut says why none of the ignored files is built, "" where there are none.
+func leftOut(folder string, ignored []string) string {
+	excluded := ""
+	for _, name := range ignored {
+		if name[0] == '_' || name[0] == '.' { // no Go file by its name
+			continue
+		}
+		if excluded == "" {
+			excluded = name
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), filepath.Join(folder, name), nil, parser.ImportsOnly)
+		if err != nil {
+			continue
+		}
+		for _, one := range parsed.Imports {
+			if one.Path.Value == `"C"` {
+				return name + " uses cgo: functions are built without it"
+			}
+		}
+	}
+	if excluded != "" {
+		return excluded + " is excluded by a build constraint: functions are built for " + build.Default.GOOS + "/" + build.Default.GOARCH
+	}
+	return ""
 }
 
 func (c code) add(files *token.FileSet, parsed *ast.File) {
