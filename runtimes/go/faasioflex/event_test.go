@@ -3,6 +3,8 @@ package faasioflex
 import (
 	"errors"
 	"net/http"
+	"net/url"
+	"reflect"
 	"testing"
 )
 
@@ -69,6 +71,19 @@ func TestTargetKeepsEscapes(t *testing.T) {
 	} {
 		if path, query := target(uri); path != want[0] || query != want[1] {
 			t.Errorf("%s: got %q, %q", uri, path, query)
+		}
+	}
+}
+
+func TestParametersDropNothing(t *testing.T) {
+	for query, want := range map[string]url.Values{
+		"a=1;b=2&c=3":       {"a": {"1;b=2"}, "c": {"3"}},
+		"a=%zz&b=%C3%BC%":   {"a": {"%zz"}, "b": {"ü%"}},
+		"a=1&a=2&&b&c==":    {"a": {"1", "2"}, "b": {""}, "c": {"="}},
+		"%61+b=x%20y+z%2&=": {"a b": {"x y z%2"}, "": {""}},
+	} {
+		if got := parameters(query); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %v", query, got)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package faasioflex
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -50,9 +51,45 @@ func newEvent(r *http.Request, body []byte) Event {
 	path, query := target(r.RequestURI)
 	event := Event{Method: r.Method, Host: r.Host, Path: path, RawQuery: query, Headers: r.Header, Body: body}
 	if query != "" {
-		event.Query, _ = url.ParseQuery(query) // what can be read of it
+		event.Query = parameters(query)
 	}
 	return event
+}
+
+// parameters reads all of query, as the other languages do and url.ParseQuery does not: only & separates, and an escape that is
+// none stays as it was sent.
+func parameters(query string) url.Values {
+	found := url.Values{}
+	for _, piece := range strings.Split(query, "&") {
+		if piece != "" {
+			name, value, _ := strings.Cut(piece, "=")
+			found.Add(unescape(name), unescape(value))
+		}
+	}
+	return found
+}
+
+func unescape(text string) string {
+	if !strings.ContainsAny(text, "%+") {
+		return text
+	}
+	made := make([]byte, 0, len(text))
+	for at := 0; at < len(text); at++ {
+		switch {
+		case text[at] == '+':
+			made = append(made, ' ')
+		case text[at] == '%' && at+2 < len(text):
+			if one, err := hex.DecodeString(text[at+1 : at+3]); err == nil {
+				made = append(made, one[0])
+				at += 2
+				continue
+			}
+			made = append(made, '%')
+		default:
+			made = append(made, text[at])
+		}
+	}
+	return string(made)
 }
 
 // target is path and query as they were sent. http://host/path has its path taken out.
