@@ -16,7 +16,7 @@ import structlog
 
 from faasioflex.bus.events import publish_event
 from faasioflex.bus.port import Bus
-from faasioflex.manager.backoff import crash_backoff_s
+from faasioflex.manager.backoff import KILLED_COUNTS, crash_backoff_s, ended_backoff_s
 from faasioflex.manager.builder.port import Builder
 from faasioflex.manager.journal import Journal
 from faasioflex.manager.members import Members
@@ -34,7 +34,6 @@ AWAY_RETRY_S = 0.25  # the launcher is being restarted
 BROKEN_RETRY_S = 5.0  # something that should not fail did: a full disk, an error of ours
 RETIRED_S = 1.0  # who asks to be replaced sooner than that after being ready would be started again without end
 STABLE_S = 3.0  # an instance that served that long did not crash at its start
-KILLED_COUNTS = 2  # ends by SIGKILL count as at most that many crashes in a row: a short pause, no longer one
 LONGEST_HOLD_S = 2.0  # calls wait for a next start that soon; they fail where it comes later
 GATEWAY_WORKERS_S = 1.0  # Envoy acknowledges before its workers have the new endpoints
 
@@ -221,7 +220,7 @@ class Lifecycle:
         revision = state.revisions.get(one.revision)
         if revision is not None:
             revision.first_ready_at = revision.first_ready_at or now
-            revision.message = None
+            revision.attempts, revision.message = 0, None
         if one.leaving:
             return  # too late: whoever waits gets the next one
         if one.waiting is not None:
@@ -262,24 +261,32 @@ class Lifecycle:
         self, state: FunctionState, revision: RevisionState, one: TrackedInstance, event: InstanceEnded, now: float
     ) -> None:
         if event.reason == "lost":
-            revision.attempts, revision.retry_at = 0, None  # the launcher died, not the function
+            revision.attempts, revision.ends, revision.retry_at = 0, 0, None  # the launcher died, not the function
             return
-        stable = event.was_ready and one.ready_at is not None and now - one.ready_at >= STABLE_S
-        revision.attempts = 1 if stable else revision.attempts + 1
-        if event.reason == "killed" and revision.first_ready_at is not None:
-            revision.attempts = min(revision.attempts, KILLED_COUNTS)  # somebody ended it: no fault of its own
+        served = event.was_ready and revision.first_ready_at is not None
+        if served:
+            stable = one.ready_at is not None and now - one.ready_at >= STABLE_S
+            revision.attempts, revision.ends = 0, 1 if stable else revision.ends + 1
+            delay_s = ended_backoff_s(revision.ends, killed=event.reason == "killed")
+        else:
+            revision.attempts += 1
+            if event.reason == "killed" and revision.first_ready_at is not None:
+                revision.attempts = min(revision.attempts, KILLED_COUNTS)  # somebody ended it: no fault of its own
+            delay_s = crash_backoff_s(revision.attempts)
+        revision.retry_at = now + delay_s if delay_s else None
         tail = "\n".join(event.last_lines[-10:])
         words = event.detail + (f"; its last log lines:\n{tail}" if tail else "; it wrote no log")
-        delay_s = crash_backoff_s(revision.attempts)
-        revision.retry_at = now + delay_s if delay_s else None
         if revision.first_ready_at is None:
             revision.message = f"it does not start: {words}"
             if revision.attempts >= START_ATTEMPTS:
                 revision.failed = True
                 self.fail_waiters(state, revision.number, StartFailed(revision.message))
-        elif not event.was_ready or revision.attempts > 1:
-            revision.message = f"it ended {revision.attempts} times in a row: {words}"
-            hopeless = not event.was_ready and event.reason != "killed" and revision.attempts >= START_ATTEMPTS
+        elif served:
+            if revision.ends > 1:
+                revision.message = f"it ended {revision.ends} times in a row, each soon after it was ready: {words}"
+        else:
+            revision.message = f"it ended before it was ready ({revision.attempts} in a row): {words}"
+            hopeless = event.reason != "killed" and revision.attempts >= START_ATTEMPTS
             if hopeless or delay_s > LONGEST_HOLD_S:
                 self.fail_waiters(state, revision.number, StartFailed(revision.message))
 

@@ -16,7 +16,7 @@ from faasioflex.model.status import FunctionStatus
 
 @dataclass
 class RevisionState:
-    """``attempts``: starts in a row that ended before the instance was ready, or soon after."""
+    """``attempts``: starts in a row that never became ready. ``ends``: instances in a row that ended soon after they were."""
 
     number: int
     build: BuildState = "none"
@@ -25,6 +25,7 @@ class RevisionState:
     failed: bool = False
     message: str | None = None
     attempts: int = 0
+    ends: int = 0
     retry_at: float | None = None
     woken_at: float | None = None
 

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from faasioflex.manager.lifecycle import LONGEST_HOLD_S
 from faasioflex.model.function import ScaleRequest, Scaling
 from faasioflex.model.instance import InstanceSpec
+from faasioflex.model.messages import WakeReply
 
 from .conftest import KEY, SPEC, World
 
@@ -129,6 +131,44 @@ async def test_being_killed_again_and_again_is_no_crash_loop(world: World) -> No
         waking = asyncio.create_task(world.wake())
         await world.until(lambda gone=victim: bool(world.live(1)) and gone not in world.live(1))  # type: ignore[misc]
         assert (await waking).address is not None
+
+
+async def test_calls_that_end_the_process_keep_the_others_waiting_but_not_out(world: World) -> None:
+    await world.register()
+    await world.until(lambda: world.state(1) == "ready")
+    for _ in range(10):
+        waking = await _poison(world)
+        done, _ = await asyncio.wait({waking}, timeout=0.05)
+        assert all(one.result().address is not None for one in done), "held, not refused"
+        world.now += LONGEST_HOLD_S
+        reply = await waking
+        assert (reply.code, reply.instance in world.driver.instances) == (None, True)
+        await world.until(lambda now=reply.instance: world.live(1) == [now])  # type: ignore[misc]
+    await world.until(lambda: world.state(1) == "ready" and world.status.revisions[1].message is None)  # type: ignore[union-attr]
+
+
+async def test_after_ends_in_a_row_one_failed_start_is_not_the_last(world: World) -> None:
+    await world.register()
+    await world.until(lambda: world.state(1) == "ready")
+    for _ in range(4):
+        waking = await _poison(world)
+        world.now += LONGEST_HOLD_S
+        reply = await waking
+        await world.until(lambda now=reply.instance: world.live(1) == [now])  # type: ignore[misc]
+    starts = len(world.driver.started)
+    world.driver.script = lambda spec: "exit code 1" if len(world.driver.started) == starts + 1 else True
+    waking = await _poison(world)
+    world.now += LONGEST_HOLD_S
+    assert (await waking).address is not None
+    assert len(world.driver.started) == starts + 2
+
+
+async def _poison(world: World) -> asyncio.Task[WakeReply]:
+    """A call ends the instance that has it; another call waits for the next one."""
+    victim = world.live(1)[0]
+    world.driver.end(victim, "exit", "exit code 3")
+    await world.until(lambda: victim not in world.live(1))
+    return asyncio.create_task(world.wake())
 
 
 async def test_idle_stops_and_one_wake_starts_one_for_many_callers(world: World) -> None:
