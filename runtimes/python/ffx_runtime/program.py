@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from ffx_runtime.loading import CannotLoad
+
+BINARY = (b"\x7fELF",) if sys.platform != "darwin" else (b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,11 @@ def find_program(code: Path, handler: str | None) -> Program:
                 f"{name}:1: the interpreter {interpreter[-1]} is not there: use one of the sandbox, or bring a binary"
             )
     if os.access(path, os.X_OK):
+        if interpreter is None and not _is_binary(path):
+            raise CannotLoad(
+                f"{name}: the kernel cannot run it, it is no binary of this system and has no #! line: add #!/bin/sh (or "
+                "another interpreter) as its first line, or deploy it with runtime: bash"
+            )
         return Program((str(path),))
     if interpreter is None:
         raise CannotLoad(f"{name}: is not executable and has no #! line: build a program, or begin the script with #!")
@@ -73,6 +81,11 @@ def _only(code: Path) -> Path:
     raise CannotLoad(
         f"there are {len(files)} files and {len(executable)} of them executable: name the program in `handler`"
     )
+
+
+def _is_binary(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) in BINARY
 
 
 def _interpreter(path: Path) -> tuple[str, ...] | None:
