@@ -6,10 +6,10 @@ import asyncio
 import codecs
 import json
 import os
-import signal
 import sys
 from typing import TYPE_CHECKING
 
+from ffx_runtime.child import Child, start
 from ffx_runtime.exchange import Disconnected
 from ffx_runtime.program import Program
 from ffx_runtime.report import LONGEST_LINE
@@ -47,7 +47,7 @@ class ExecCall:
     def __init__(self, style: ExecStyle, exchange: Exchange) -> None:
         self._style = style
         self._exchange = exchange
-        self._process: asyncio.subprocess.Process | None = None
+        self._child: Child | None = None
         exchange.work = self
         self.task = style.server.loop.create_task(self._run())
 
@@ -56,26 +56,19 @@ class ExecCall:
         self.task.cancel()
 
     def _kill(self) -> None:
-        """The program and what it started: its process group."""
-        if self._process is not None:
-            try:
-                os.killpg(self._process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                return
+        if self._child is not None:
+            self._child.kill()
 
     async def _run(self) -> None:
         exchange = self._exchange
         helpers: list[asyncio.Task[None]] = []
         try:
-            process, stdin = await self._start()
-            assert process.stderr is not None  # noqa: S101
-            assert process.stdout is not None  # noqa: S101
+            child, stdin = await self._start()
             loop = self._style.server.loop
-            helpers = [loop.create_task(self._feed(stdin)), loop.create_task(self._log(process.stderr))]
-            ended = loop.create_task(self._ended(process))
-            helpers.append(ended)
-            await self._answer(process, process.stdout)
-            await helpers[1]
+            helpers = [loop.create_task(self._feed(stdin)), loop.create_task(self._log(child.stderr))]
+            helpers.append(loop.create_task(self._ended(child)))
+            await self._answer(child)
+            await asyncio.gather(*helpers[1:])
         except asyncio.CancelledError:
             self._say("the call was cancelled: its program was killed")
         except OSError as error:
@@ -88,28 +81,26 @@ class ExecCall:
             self._kill()
             for helper in helpers:
                 helper.cancel()
-            if self._process is not None:
-                await self._process.wait()
+            if self._child is not None:
+                await self._child.exited()
+                self._child.close()
             exchange.end_work()
 
-    async def _start(self) -> tuple[asyncio.subprocess.Process, int]:
+    async def _start(self) -> tuple[Child, int]:
         read_end, write_end = os.pipe()  # asyncio would take a socket, which programs cannot open as /dev/stdin
         try:
-            self._process = await asyncio.create_subprocess_exec(
-                *self._style.program.argv,
+            self._child = await start(
+                self._style.program.argv,
                 stdin=read_end,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
                 cwd=self._style.server.settings.code,
                 env=self._environment(),
-                start_new_session=True,
             )
         except BaseException:
             os.close(write_end)
             raise
         finally:
             os.close(read_end)
-        return self._process, write_end
+        return self._child, write_end
 
     def _environment(self) -> dict[str, str]:
         """The instance's own, and the request."""
@@ -159,16 +150,18 @@ class ExecCall:
         if rest:
             self._say(rest.decode("utf-8", "backslashreplace"))
 
-    async def _ended(self, process: asyncio.subprocess.Process) -> None:
-        """What the program leaves behind would keep stdout open."""
-        await process.wait()
-        self._kill()
+    async def _ended(self, child: Child) -> None:
+        """What the program leaves behind would keep the answer open."""
+        if await child.settle():
+            self._say(
+                "the program ended and left a process behind that held its output: that was killed; `wait` for it"
+            )
 
-    async def _answer(self, process: asyncio.subprocess.Process, stdout: asyncio.StreamReader) -> None:
+    async def _answer(self, child: Child) -> None:
         exchange = self._exchange
-        held, at_end = await self._hold(stdout)
+        held, at_end = await self._hold(child.stdout)
         if at_end:
-            code = await process.wait()
+            code = await child.exited()
             if code != 0:
                 exchange.refuse("function-error", f"the program {_ending(code)}: its log may say why")
                 self._say(f"the program {_ending(code)}")
@@ -176,10 +169,10 @@ class ExecCall:
                 exchange.answer(200, b"content-type: %b\r\n" % _type(held, whole=True), held)
             return
         exchange.start(200, b"content-type: %b\r\n" % _type(held, whole=False), None, held)
-        while data := await stdout.read(CHUNK):
+        while data := await child.stdout.read(CHUNK):
             exchange.write(data)
             await exchange.connection.writable()
-        code = await process.wait()
+        code = await child.exited()
         if code != 0:
             self._say(f"the program {_ending(code)}")
             exchange.refuse("function-error", "the program failed")  # its answer is cut
