@@ -29,6 +29,11 @@ class Admission:
 
     def check(self, function: FunctionName, allowed: int) -> None:
         """Raises: TooManyCalls where one more may not wait."""
+        if allowed == 0:
+            raise TooManyCalls(
+                f"{function} has no free place now (its instances are busy, or one is being replaced) and no call may wait "
+                "for one: limits.queue is 0; call again later, or raise limits.queue"
+            )
         if self._waiting[function] >= allowed:
             raise TooManyCalls(
                 f"{function} has {allowed} calls waiting, its limit: call again later, or raise limits.queue, "
