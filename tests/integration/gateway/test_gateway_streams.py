@@ -9,8 +9,16 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from support import rawhttp
 from support.envoy import Stack, revision, stack, table
 from support.origin import Origin
+
+HANDSHAKE = (
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+)
 
 
 async def live(world: Stack, name: str = "live", **fields: float) -> Origin:
@@ -77,6 +85,37 @@ async def test_websocket_both_ways(path: str) -> None:
                 assert await socket.receive_str(timeout=10) == f"hi {number}"
             await socket.send_bytes(b"\x00" * 200_000)
             assert await socket.receive_bytes(timeout=10) == b"\x00" * 200_000
+
+
+@pytest.mark.parametrize("path", ["/f/acme/live/ws", "/f/acme/idle/ws"])
+@pytest.mark.parametrize("status", [200, 204, 302])
+async def test_a_handshake_that_is_answered_as_an_ordinary_request_is_a_problem(path: str, status: int) -> None:
+    async with stack() as world:
+        await live(world)
+
+        async def plain(request: web.BaseRequest) -> web.StreamResponse:
+            return web.Response(status=status, headers={"set-cookie": "ffx_session=1"})
+
+        for origin in world.origins:
+            origin.handler = plain
+        answer = await rawhttp.send(world.envoy.port, rawhttp.request(path, *HANDSHAKE))
+        assert answer.status == 502
+        problem = answer.problem()
+        assert (problem["code"], problem["status"]) == ("function-error", 502)
+        assert "WebSocket" in problem["detail"]
+        assert "set-cookie" not in answer.headers
+
+
+async def test_a_refused_handshake_arrives_as_it_is() -> None:
+    async with stack() as world:
+        instance = await live(world)
+
+        async def refuses(request: web.BaseRequest) -> web.StreamResponse:
+            return web.Response(status=401, text="who are you")
+
+        instance.handler = refuses
+        answer = await rawhttp.send(world.envoy.port, rawhttp.request("/f/acme/live/ws", *HANDSHAKE))
+        assert (answer.status, answer.body) == (401, b"who are you")
 
 
 async def test_a_websocket_to_a_full_instance_goes_to_the_invoker() -> None:

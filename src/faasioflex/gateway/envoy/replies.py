@@ -13,7 +13,8 @@ MEDIA_TYPE = "application/problem+json"
 
 @dataclass(frozen=True)
 class Reply:
-    """``statuses`` as Envoy has them; narrowed by ``flags`` (of the response) and by ``of_function`` (the direct path).
+    """``statuses`` as Envoy has them, or every one ``up_to``; narrowed by ``flags`` (of the response) and by ``of_function``
+    (the direct path).
 
     ``status`` None keeps Envoy's.
     """
@@ -25,6 +26,7 @@ class Reply:
     flags: tuple[str, ...] = ()
     of_function: bool | None = None
     title: str | None = None
+    up_to: int | None = None
 
 
 # The first that fits answers.
@@ -87,6 +89,16 @@ REPLIES = (
         errors.DeadlineExceeded,
         "No answer within the function's timeout (limits.timeout_s), or too long a silence during it.",
     ),
+    # What answers a WebSocket's handshake with 200 or a redirect is cut off by Envoy, which keeps the status alone.
+    Reply(
+        (),
+        errors.FunctionError,
+        "What is called here did not accept the WebSocket: it answered the handshake as an ordinary request. Call it without "
+        "the header Upgrade, or let it answer 101.",
+        status=502,
+        title="No WebSocket here",
+        up_to=399,
+    ),
     Reply((500, 501), errors.FfxError, "The gateway cannot serve this request."),
 )
 
@@ -100,7 +112,7 @@ def local_replies(first: tuple[Reply, ...] = ()) -> Json:
 
 
 def _mapper(reply: Reply) -> Json:
-    filters: list[Json] = [_any([_status_is(status) for status in reply.statuses])]
+    filters: list[Json] = [_any(_statuses(reply))]
     if reply.flags:
         filters.append({"response_flag_filter": {"flags": list(reply.flags)}})
     if reply.of_function is not None:
@@ -120,8 +132,13 @@ def _any(filters: list[Json]) -> Json:
     return filters[0] if len(filters) == 1 else {"or_filter": {"filters": filters}}
 
 
-def _status_is(status: int) -> Json:
-    comparison = {"op": "EQ", "value": {"default_value": status, "runtime_key": f"ffx.no_such_key.{status}"}}
+def _statuses(reply: Reply) -> list[Json]:
+    made = [_status(status, "EQ") for status in reply.statuses]
+    return made if reply.up_to is None else [*made, _status(reply.up_to, "LE")]
+
+
+def _status(status: int, op: str) -> Json:
+    comparison = {"op": op, "value": {"default_value": status, "runtime_key": f"ffx.no_such_key.{status}"}}
     return {"status_code_filter": {"comparison": comparison}}
 
 
