@@ -123,7 +123,7 @@ def _refuse_failed(outcome: Outcome) -> None:
 def _finish(client: Client, sent: Sent, function: Function, output: Output) -> None:
     show(output, function.raw, lambda: _summary(client, sent, function))
     latest, traffic = function.status.latest, function.status.traffic
-    if latest is not None and traffic and latest.revision not in traffic and not _is_unfinished(function):
+    if latest is not None and latest.state in ("ready", "idle") and traffic and latest.revision not in traffic:
         command = f"ffx traffic {function.function} {latest.revision}=100"
         say(f"Note: revision {latest.revision} serves nobody. It gets no calls yet; '{command}' sends them.")
 
