@@ -125,7 +125,7 @@ async def test_broken_requests_to_the_proxy(walled: Walled) -> None:
     for words in BROKEN:
         assert (await inside(walled.open, proxied(words))).startswith("HTTP/1.1 400 "), words
     endless = "GET http://public.example.com/ HTTP/1.1\r\n" + "x: y\r\n" * 20_000
-    assert "400" in await inside(walled.open, proxied(endless))
+    assert (await inside(walled.open, proxied(endless))).startswith("HTTP/1.1 431 ")
 
 
 async def test_each_denial_is_in_the_log_and_an_event(walled: Walled) -> None:

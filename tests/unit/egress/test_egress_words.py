@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import socket
 import struct
 
 import pytest
@@ -13,7 +15,17 @@ from faasioflex.gateway.egress.budget import Budget
 from faasioflex.gateway.egress.denials import AGAIN_AFTER_S, MOST_AT_ONCE, Denials
 from faasioflex.gateway.egress.machine_proxy import MachineProxy, machine_proxy
 from faasioflex.gateway.egress.names import MOST_NAMES, Names
-from faasioflex.gateway.egress.proxy import NotHttp, parse, refusal
+from faasioflex.gateway.egress.pipe import Stream
+from faasioflex.gateway.egress.proxy import (
+    LONGEST_HEAD_BYTES,
+    MOST_HEAD_LINES,
+    Head,
+    HeadTooLarge,
+    NotHttp,
+    parse,
+    read_head,
+    refusal,
+)
 from faasioflex.manager.builder import hosts
 from faasioflex.model.errors import NotAllowed, Unavailable
 from faasioflex.runtime.egress.messages import Denial, Guest, pack, to_guest
@@ -21,20 +33,20 @@ from faasioflex.runtime.egress.plan import plan_instance
 from faasioflex.runtime.registries import Registries
 
 
-def _head(line: str, *fields: str) -> bytes:
-    return "\r\n".join([line, *fields, "", ""]).encode("latin-1")
+def _head(line: str, *fields: str, rest: bytes = b"") -> Head:
+    return Head("\r\n".join([line, *fields, "", ""]).encode("latin-1"), rest)
 
 
 def test_a_connect() -> None:
-    asked = parse(_head("CONNECT Example.ORG.:443 HTTP/1.1", "Host: other"), b"early")
+    asked = parse(_head("CONNECT Example.ORG.:443 HTTP/1.1", "Host: other", rest=b"early"))
     assert (asked.host, asked.port, asked.tunnel, asked.first) == ("example.org", 443, True, b"early")
-    asked = parse(_head("CONNECT [::ffff:10.0.0.1]:443 HTTP/1.1", "Host: x"), b"")
+    asked = parse(_head("CONNECT [::ffff:10.0.0.1]:443 HTTP/1.1", "Host: x"))
     assert asked.host == "10.0.0.1"
 
 
 def test_a_plain_request_is_passed_on_to_its_own_host_only() -> None:
     fields = ("Host: evil", "Proxy-Authorization: Basic x", "Connection: keep-alive", "Content-Length: 3", "X-Own: 1")
-    asked = parse(_head("POST http://api.example.org:8080?x=1 HTTP/1.1", *fields), b"abc")
+    asked = parse(_head("POST http://api.example.org:8080?x=1 HTTP/1.1", *fields, rest=b"abc"))
     assert (asked.host, asked.port, asked.tunnel) == ("api.example.org", 8080, False)
     lines = asked.first.split(b"\r\n")
     assert lines[:2] == [b"POST /?x=1 HTTP/1.1", b"Host: api.example.org:8080"]
@@ -52,19 +64,60 @@ def test_a_plain_request_is_passed_on_to_its_own_host_only() -> None:
         "GET / HTTP/1.1", "GET https://a.example.org/ HTTP/1.1", "GET ftp://a/ HTTP/1.1", "CONNECT a.example.org HTTP/1.1",
         "CONNECT a:0 HTTP/1.1", "CONNECT a:65536 HTTP/1.1", "CONNECT u@a:443 HTTP/1.1", "GET http://u@a/ HTTP/1.1",
         "CONNECT 0x7f.1:80 HTTP/1.1", "CONNECT a b:80 HTTP/1.1", "GET http://[::1/ HTTP/1.1", "x", "CONNECT [10.0.0.1]:1 HTTP/1.1",
+        "CONNECT \xc3\xa9.example.org:443 HTTP/1.1", "CONNECT a:443 HTTP/2", "CONNECT a:443", "CONNECT\ta:443 HTTP/1.1",
     ],
 )  # fmt: skip
 def test_what_is_no_request_to_a_proxy(line: str) -> None:
     with pytest.raises(NotHttp):
-        parse(_head(line, "Host: x"), b"")
+        parse(_head(line, "Host: x"))
 
 
-@given(st.binary(max_size=200))
+@given(st.binary(max_size=200) | st.binary(max_size=200).map(lambda some: b"CONNECT " + some))
 def test_any_bytes_are_a_request_or_none(head: bytes) -> None:
     try:
-        parse(head, b"")
+        parse(Head(head, b""))
     except NotHttp:
         return
+
+
+async def _read(content: bytes) -> Head:
+    """A head as it comes through a connection that stays open."""
+    theirs, ours = socket.socketpair()
+    theirs.setblocking(False)
+    sending = asyncio.create_task(asyncio.get_running_loop().sock_sendall(theirs, content))
+    stream = Stream(*await asyncio.open_connection(sock=ours))
+    try:
+        return await read_head(stream)
+    finally:
+        sending.cancel()
+        stream.close()
+        theirs.close()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"CONNECT a:443 HTTP/1.1\r\n" + b"a:b\r\n" * 12_500 + b"\r\n",
+        b"CONNECT a:443 HTTP/1.1\r\n" + b"a:b\r\n" * MOST_HEAD_LINES + b"\r\n",
+        b"GET http://a/ HTTP/1.1\r\n" + b"a:b\n" * MOST_HEAD_LINES + b"\r\n\r\n",
+        b"GET http://a/" + b"a" * LONGEST_HEAD_BYTES + b" HTTP/1.1\r\n\r\n",
+        b"a" * LONGEST_HEAD_BYTES,
+    ],
+    ids=["many lines", "a line too many", "lines without returns", "a long line", "no end"],
+)
+async def test_a_long_head_is_refused_before_anything_looks_into_it(content: bytes) -> None:
+    with pytest.raises(HeadTooLarge):
+        await _read(content)
+
+
+async def test_a_head_as_long_as_may_be() -> None:
+    lines = b"a:b\r\n" * (MOST_HEAD_LINES - 3)
+    start = b"GET http://a/ HTTP/1.1\r\nHost: a\r\n" + lines
+    head = await _read(start + b"\r\n" + b"x" * LONGEST_HEAD_BYTES)
+    assert head.content == start + b"\r\n"
+    assert head.lines_to_read == MOST_HEAD_LINES
+    assert parse(head).host == "a"
+    assert (await _read(b"CONNECT a:443 HTTP/1.1\r\n" + lines + b"\r\n")).lines_to_read == 1
 
 
 def test_refusals_are_problems() -> None:
@@ -72,6 +125,7 @@ def test_refusals_are_problems() -> None:
         (NotAllowed("why"), 403, "not-allowed"),
         (Unavailable("why"), 502, "unavailable"),
         (NotHttp("why"), 400, "bad-request"),
+        (HeadTooLarge("why"), 431, "bad-request"),
     )
     for error, status, code in refusals:
         head, _, body = refusal(error).partition(b"\r\n\r\n")
@@ -201,3 +255,5 @@ def test_a_budget_is_used_up_and_comes_back() -> None:
     assert [budget.take() for _ in range(2)] == [True, False]
     now[0] += 100
     assert sum(budget.take() for _ in range(10)) == 3
+    now[0] += 1
+    assert [budget.take(3), budget.take(2), budget.take()] == [False, True, False]

@@ -14,12 +14,12 @@ class Budget:
         self._left = float(at_once)
         self._filled_at = clock()
 
-    def take(self) -> bool:
-        """False where there is none left for one more now."""
+    def take(self, amount: int = 1) -> bool:
+        """False where there is not so much left now; it is not above ``at_once``."""
         now = self._clock()
         self._left = min(self._at_once, self._left + (now - self._filled_at) * self._per_s)
         self._filled_at = now
-        if self._left < 1:
+        if self._left < amount:
             return False
-        self._left -= 1
+        self._left -= amount
         return True

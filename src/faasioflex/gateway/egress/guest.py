@@ -25,10 +25,12 @@ from faasioflex.runtime.launcher.journal import log
 MOST_CONNECTIONS = 256
 CONNECTIONS_PER_S, CONNECTIONS_AT_ONCE = 250, 500
 QUESTIONS_PER_S, QUESTIONS_AT_ONCE = 200, 400
+HEAD_LINES_PER_S, HEAD_LINES_AT_ONCE = 5000, 10_000  # which ordinary clients stay below at CONNECTIONS_PER_S
 MOST_DIALLING = 16
 GATEWAY_WITHIN_S = 3.0
 _ACCEPTS_AT_ONCE = 32
 _POLL_S = 0.05
+_READS_REFUSAL_S, _UNREAD_PIECES = 1.0, 8
 _PAUSE_S = (
     0.05  # of a socket whose sandbox asks too much; what comes meanwhile waits, or is dropped if it is a question
 )
@@ -49,6 +51,8 @@ class ServedGuest:
         self._dialling = asyncio.Semaphore(MOST_DIALLING)
         self._connections = Budget(CONNECTIONS_AT_ONCE, CONNECTIONS_PER_S)
         self._questions = Budget(QUESTIONS_AT_ONCE, QUESTIONS_PER_S)
+        self._head_lines = Budget(HEAD_LINES_AT_ONCE, HEAD_LINES_PER_S)
+        self._reading = asyncio.Lock()
 
     def listen(self, descriptors: list[int]) -> None:
         """Take over more of its listeners; in pieces, because one message holds only so many descriptors."""
@@ -167,7 +171,7 @@ class ServedGuest:
 
     async def _as_proxy(self, inside: Stream) -> None:
         try:
-            asked = await proxy.read_request(inside)
+            asked = await self._read_request(inside)
             outside = await self._dial(asked.host, asked.port)
         except proxy.NotHttp as error:
             await self._refuse(inside, error)
@@ -181,10 +185,23 @@ class ServedGuest:
             outside.writer.write(asked.first)
             await join(inside, outside)
 
+    async def _read_request(self, inside: Stream) -> proxy.Asked:
+        """Raises: NotHttp, OSError."""
+        head = await proxy.read_head(inside)
+        async with self._reading:  # one waits for the budget, the others for that one
+            while not self._head_lines.take(head.lines_to_read):  # noqa: ASYNC110  # time fills it, nobody tells of that
+                await asyncio.sleep(_PAUSE_S)
+        return proxy.parse(head)
+
     async def _refuse(self, inside: Stream, error: proxy.NotHttp | NotAllowed | Unavailable) -> None:
         inside.writer.write(proxy.refusal(error))
         with suppress(OSError):
             await inside.writer.drain()
+            inside.writer.write_eof()
+            async with asyncio.timeout(_READS_REFUSAL_S):  # closed with something unread, the answer would be lost
+                for _ in range(_UNREAD_PIECES):
+                    if not await inside.reader.read(PIECE_BYTES):
+                        return
 
     async def _dial(self, host: str, port: int) -> Stream:
         """Raises: Denied, which was reported; Unreachable."""
