@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 from faasioflex.gateway.envoy.clusters import ADS, fixed_clusters
-from faasioflex.gateway.envoy.functions_listener import functions_listener
+from faasioflex.gateway.envoy.functions_listener import connection_limit, functions_listener
 from faasioflex.gateway.envoy.listener import listener
 from faasioflex.gateway.envoy.proto import Json, seconds, typed
 from faasioflex.gateway.envoy.routes import ROUTES, fixed_host
@@ -82,7 +82,10 @@ def render(settings: EnvoySettings) -> Json:
         "overload_manager": _overload(settings),
         "layered_runtime": {
             "layers": [
-                {"name": "static", "static_layer": {"re2.max_program_size.error_level": 1000}},
+                {
+                    "name": "static",
+                    "static_layer": {"re2.max_program_size.error_level": 1000, **connection_limit(settings)},
+                },
                 {"name": "admin", "admin_layer": {}},
             ]
         },

@@ -10,6 +10,7 @@ from faasioflex.gateway.envoy.proto import Json, also, seconds
 from faasioflex.gateway.envoy.scripts import ON_FUNCTIONS
 from faasioflex.gateway.envoy.settings import EnvoySettings
 
+KIB = 1024
 ROUTES = "ffx"
 LIVE = "live"
 VHOST_HEADER = "x-ffx-vhost"
@@ -128,6 +129,8 @@ def _routes_to(cluster: str, prefix: str, again: str, settings: EnvoySettings, a
                 "idle_timeout": seconds(settings.longest_timeout_s + 60),
                 "retry_policy": retries.waiting(resets=methods is not None),
             },
+            # said, because a request that came by another route before would keep that one's
+            "request_body_buffer_limit": 64 * KIB,
             **answer,
         }
         for methods in (again, None)

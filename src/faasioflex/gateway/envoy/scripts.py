@@ -34,6 +34,23 @@ def answer_script(*, shares_origin: bool, proof: str) -> Json:
     return _only_for(ANSWER, lua, [_present("Response", name) for name in looked_at])
 
 
+def heavy_script(chunked_header: str, elsewhere: tuple[str, str]) -> Json:
+    """Requests with a body of 100,000 bytes or more, or of unknown length (what ``chunked_header`` is set for), get the
+    header and value ``elsewhere`` and another route."""
+    name, value = elsewhere
+    script = (
+        "function envoy_on_request(handle)\n"
+        "  local headers = handle:headers()\n"
+        f'  headers:remove("{chunked_header}")\n'
+        f'  headers:replace("{name}", "{value}")\n'
+        "  handle:clearRouteCache()\n"
+        "end\n"
+    )
+    lua = typed(f"{_LUA}.Lua", default_source_code={"inline_string": script})
+    heavy = [_present("Request", chunked_header), _present("Request", "content-length", "0*[1-9][0-9]{5,}")]
+    return _only_for("ffx.heavy", lua, heavy)
+
+
 ON_FUNCTIONS: Json = {ANSWER: typed(f"{_LUA}.LuaPerRoute", name=_FUNCTIONS)}
 
 
@@ -52,13 +69,13 @@ def _only_for(name: str, config: Json, predicates: list[Json]) -> Json:
     }
 
 
-def _present(side: str, header: str) -> Json:
+def _present(side: str, header: str, regex: str = r"\C*") -> Json:
     """``side``: Request or Response. Bytes are matched, not characters: a value that is not UTF-8 is there too."""
     at = typed(f"envoy.type.matcher.v3.Http{side}HeaderMatchInput", header_name=header)
     return {
         "single_predicate": {
             "input": {"name": header, "typed_config": at},
-            "value_match": {"safe_regex": {"google_re2": {}, "regex": r"\C*"}},
+            "value_match": {"safe_regex": {"google_re2": {}, "regex": regex}},
         }
     }
 
