@@ -211,6 +211,28 @@ async def test_devices_are_the_harmless_ones(world: World) -> None:
     }  # fmt: skip
 
 
+OPEN_TERMINALS = """
+import os, pty
+result = []
+for make in (os.openpty, pty.fork, *(lambda path=path: os.open(path, os.O_RDWR) for path in ("/dev/ptmx", "/dev/pts/ptmx", "/dev/pts/0"))):
+    try: result.append(make())
+    except OSError: pass
+"""
+
+
+async def test_no_terminal_can_be_made(world: World) -> None:
+    """The machine has only so many of them, whoever opens them; programs that need none run as ever."""
+    instance = await world.ready()
+    assert await inside(instance, OPEN_TERMINALS) == []
+    source = (
+        "import subprocess\n"
+        "done = subprocess.run(['bash', '-c', 'read line; echo $line | cat; [ -t 0 ] || echo no terminal >&2'],\n"
+        "    input='said\\n', capture_output=True, text=True)\n"
+        "result = [done.returncode, done.stdout, done.stderr]"
+    )
+    assert await inside(instance, source) == [0, "said\n", "no terminal\n"]
+
+
 async def test_sys_is_not_there(world: World) -> None:
     assert "No such file" in await inside(await world.ready(), TRY_TO_LIST + "result = look('/sys')")
 

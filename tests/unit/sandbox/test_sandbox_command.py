@@ -35,8 +35,15 @@ def test_only_what_is_asked_for_is_writable() -> None:
 def test_no_limit_of_tmp_is_no_limit_of_ours() -> None:
     made = _made(View(**{**VIEW.__dict__, "tmp_bytes": 0}))
     sizes = [int(made[at + 1]) for at, option in enumerate(made) if option == "--size"]
-    assert len(sizes) == made.count("--tmpfs") == 2
+    assert len(sizes) == made.count("--tmpfs") == 3
     assert all(size > 0 for size in sizes)
+
+
+def test_terminals_are_hidden_for_good() -> None:
+    made = _made()
+    hidden = made.index("/dev/pts")
+    assert made.index("--dev") < hidden
+    assert made[hidden - 1 : hidden + 3] == ["--tmpfs", "/dev/pts", "--remount-ro", "/dev/pts"]
 
 
 def test_the_root_is_sealed_after_the_last_mount() -> None:

@@ -12,6 +12,7 @@ from faasioflex.runtime.sandbox import system
 
 SHARED_MEMORY_BYTES = 16 * 1024 * 1024
 _TMP, _SHARED_MEMORY = "/tmp", "/dev/shm"  # noqa: S108  (inside, private)
+_TERMINALS = "/dev/pts"
 _SMALLEST_TMP_BYTES = 64 * 1024  # tmpfs takes 0 for «no limit»
 
 
@@ -61,6 +62,8 @@ def arguments(
     made += ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev"]
     for place, size in view.memory_places.items():
         made += ["--perms", "1777", "--size", str(size), "--tmpfs", place]
+    # over the devpts of --dev: each terminal made there counts against kernel.pty.max of the whole machine
+    made += ["--perms", "0555", "--size", str(_SMALLEST_TMP_BYTES), "--tmpfs", _TERMINALS, "--remount-ro", _TERMINALS]
     made += ["--remount-ro", "/dev"]
     for item, path in zip(view.shown, paths[1:], strict=True):
         made += ["--bind" if item.writable else "--ro-bind", path, item.target]
