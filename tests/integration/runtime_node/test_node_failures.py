@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 RETIRED = 75
 CODE = """
 import { execFileSync } from 'node:child_process';
@@ -15,6 +17,8 @@ const PATHS = {
   sleep: () => delay(700, 'slept'),
   thrown: () => new Promise(() => setTimeout(() => { throw new Error('from a timer'); }, 1)),
   rejected() { Promise.reject(new Error('nobody awaits')); return 'answered'; },
+  throws({ query }) { throw { null: null, nothing: undefined, text: 'words', object: { a: 1 } }[query.what[0]]; },
+  properties() { throw Object.assign(new Error('the reason'), { code: 'E_MINE' }); },
   exit: () => new Promise(() => setTimeout(() => process.exit(3), 100)),
   descriptors: () => execFileSync('ls', ['/proc/self/fd']).toString(),
   worker: () => new Promise((resolve, reject) => {
@@ -44,6 +48,30 @@ async def test_an_error_that_nobody_catches_is_answered_and_the_instance_replace
         assert (await other).text == "slept"
     assert await instance.ended() == RETIRED
     await instance.logged("from a timer", "r-1")
+
+
+@pytest.mark.parametrize(
+    ("what", "named", "logged"),
+    [("null", "null", "null"), ("nothing", "undefined", "undefined"), ("text", "a string", "'words'"),
+     ("object", "an object", "{ a: 1 }")],
+)  # fmt: skip
+async def test_what_is_thrown_and_no_error_is_named(run, what, named, logged):
+    instance = await run({"index.mjs": CODE})
+    async with instance.client(headers={"x-request-id": "r-8"}) as client:
+        answer = await client.get("/throws", params={"what": what})
+    assert (answer.status_code, answer.json()["code"]) == (500, "function-error")
+    assert answer.json()["detail"].startswith(f"the function threw {named}, not an Error")
+    await instance.logged(f"thrown: {logged}", "r-8")
+
+
+async def test_the_properties_of_an_error_are_logged_in_their_braces(run):
+    instance = await run({"index.mjs": CODE})
+    async with instance.client(headers={"x-request-id": "r-9"}) as client:
+        await client.get("/properties")
+    await instance.logged("}", "r-9")
+    lines = instance.messages("r-9")
+    assert lines[-3].endswith(" {"), lines
+    assert lines[-2:] == ["  code: 'E_MINE'", "}"]
 
 
 async def test_a_rejection_after_the_answer_is_logged_and_the_instance_replaced(run):
