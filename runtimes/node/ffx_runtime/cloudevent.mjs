@@ -35,8 +35,14 @@ export function readCloudEvent(headers, body) {
   return made(attributes, body.length > 0 ? dataOf(body, contentType) : null);
 }
 
+/** Some clients send a byte order mark before the text. */
+export function readJson(body) {
+  const marked = body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf;
+  return JSON.parse(marked ? body.subarray(3) : body);
+}
+
 function structured(body) {
-  const { data = null, data_base64: encoded = null, ...attributes } = object(JSON.parse(body));
+  const { data = null, data_base64: encoded = null, ...attributes } = object(readJson(body));
   if (encoded === null) return made(attributes, data);
   if (typeof encoded !== 'string' || !/^[A-Za-z0-9+/]*={0,2}$/.test(encoded)) throw new Error('data_base64 is not base64');
   return made(attributes, Buffer.from(encoded, 'base64'));
@@ -61,7 +67,7 @@ function made(attributes, data) {
 
 function dataOf(body, contentType) {
   const type = mediaType(contentType ?? 'application/json');
-  if (type === 'application/json' || type.endsWith('+json')) return JSON.parse(body);
+  if (type === 'application/json' || type.endsWith('+json')) return readJson(body);
   return type.startsWith('text/') ? body.toString() : body;
 }
 

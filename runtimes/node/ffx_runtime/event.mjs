@@ -1,5 +1,5 @@
 // The request, as a handler sees it.
-import { isCloudEvent, readCloudEvent } from './cloudevent.mjs';
+import { isCloudEvent, readCloudEvent, readJson } from './cloudevent.mjs';
 import { asProperties } from './headers.mjs';
 
 /** The request is not what the function needs: answered with 400 and this message where the handler lets it through. */
@@ -56,7 +56,7 @@ export class Event {
   json() {
     if (this.body.length === 0 && !(this.headers.get('content-type') ?? '').includes('json')) return null;
     try {
-      return JSON.parse(this.body);
+      return readJson(this.body);
     } catch (error) {
       throw new BadRequest(`the body is not JSON: ${error.message}`);
     }

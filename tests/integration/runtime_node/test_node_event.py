@@ -36,6 +36,7 @@ async def test_bodies(run):
         assert (await client.post("/text", content=b"\xfc", headers=latin)).text == "ü"
         assert (await client.post("/text", content=b"\xfc")).status_code == 400
         assert (await client.post("/json", content=b'{"a": 1}')).json() == {"found": {"a": 1}}
+        assert (await client.post("/json", content=b'\xef\xbb\xbf{"a": 1}')).json() == {"found": {"a": 1}}
         assert (await client.post("/json")).json() == {"found": None}
         broken = await client.post("/json", content=b"{", headers={"content-type": "application/json"})
         assert (broken.status_code, broken.json()["code"]) == (400, "bad-request")
@@ -52,6 +53,8 @@ async def test_cloud_events(run):
         assert (found["id"], found["data"], found["extensions"]) == ("1", {"a": 1}, {"more": " m"})
         found = (await client.post("/cloudevent", headers=structured, content=document)).json()
         assert (found["type"], found["data"], found["subject"]) == ("t", [1], None)
+        found = (await client.post("/cloudevent", headers=structured, content=b"\xef\xbb\xbf" + document)).json()
+        assert found["data"] == [1]
         assert (await client.get("/cloudevent")).status_code == 204
         broken = await client.post("/cloudevent", headers=structured, content=b'{"id": "1"}')
         assert (broken.status_code, "specversion" in broken.json()["detail"]) == (400, True)
