@@ -143,7 +143,7 @@ export class Call {
     return this.server.stopping || !this.res.shouldKeepAlive;
   }
 
-  /** Cut the connection, without the mark of a body's end. What was written goes out first: an answer of which nothing came looks like a crash. */
+  /** Cut the connection. What was written goes out first, without the mark of its end: an answer of which nothing came looks like a crash. */
   abort() {
     this.done = true;
     if (this.started) flush(this);

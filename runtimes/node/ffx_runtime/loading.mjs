@@ -9,6 +9,12 @@ import { trace } from './trace.mjs';
 const ENDINGS = ['.mjs', '.js', '.cjs', '.ts', '.mts', '.cts'];
 const DEFAULT_MODULE = 'index';
 const DEFAULT_NAMES = ['handle', 'app'];
+const INSTEAD = [
+  ['enum', 'use a const object instead of the enum'],
+  ['parameter property', 'declare the field, and assign it in the constructor'],
+  ['namespace', 'use a module or an object instead of the namespace'],
+  ['import equals', 'use `import … from` or `createRequire` of node:module'],
+];
 
 /** The code cannot be served. The message is one line, `file:line: what is wrong: what to do`; `shown` is a trace or "". */
 export class CannotLoad extends Error {
@@ -147,8 +153,9 @@ function listed(exports) {
 }
 
 function described(value) {
-  if (value === null) return 'null';
-  return typeof value === 'object' ? `a ${value.constructor?.name ?? 'object'}` : `a ${typeof value}`;
+  if (value === null || value === undefined) return String(value);
+  const kind = typeof value === 'object' ? (value.constructor?.name ?? 'object') : typeof value;
+  return `${/^[aeiou]/i.test(kind) ? 'an' : 'a'} ${kind}`;
 }
 
 /** An error that nobody caught while the module was loaded. */
@@ -161,6 +168,8 @@ function told(code, file, error) {
   const isError = error instanceof Error;
   const name = isError ? error.name : 'Error';
   const message = isError ? error.message : String(error);
+  const unsupported = isError && error.code === 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX';
+  if (unsupported || (isError && error.code === 'ERR_INVALID_TYPESCRIPT_SYNTAX')) delete error.code; // the trace would show it once more
   const shown = isError ? trace(error) : '';
   if (isError && (error.code === 'ERR_MODULE_NOT_FOUND' || error.code === 'MODULE_NOT_FOUND')) {
     const wanted = /Cannot find (?:package|module) '([^']+)'/.exec(message)?.[1] ?? 'a module';
@@ -170,7 +179,19 @@ function told(code, file, error) {
     return new CannotLoad(`${inCode(code, asker)}: cannot find ${local ? inCode(code, wanted) : wanted}: ${advice}`);
   }
   const where = isError ? (placeIn(code, error.stack ?? '') ?? (name === 'SyntaxError' ? placeOfSyntaxError(code) : null)) : null;
-  return new CannotLoad(`${where ?? relative(code, file)}: ${name}: ${message}`, shown && `${shown}\n`);
+  const said = `${where ?? relative(code, file)}: ${name}: ${message.trim()}${typescriptAdvice(unsupported, message, where ?? file)}`;
+  return new CannotLoad(said, shown && `${shown.trimEnd()}\n`);
+}
+
+/** Node strips types and compiles nothing. */
+function typescriptAdvice(unsupported, message, where) {
+  if (unsupported) {
+    const [, advice] = INSTEAD.find(([what]) => message.includes(`TypeScript ${what}`)) ?? [];
+    return advice ? `: types are stripped only: ${advice}` : '';
+  }
+  const wanted = /does not provide an export named '([^']+)'|^Named export '([^']+)' not found/.exec(message);
+  if (wanted === null || !/\.[mc]?ts(:\d+)?$/.test(where)) return '';
+  return `: where ${wanted[1] ?? wanted[2]} is a type, write \`import type\` (types are stripped only)`;
 }
 
 /** `file:line` of the first place in the function's own code that a stack names. */

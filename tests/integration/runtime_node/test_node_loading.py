@@ -65,7 +65,8 @@ async def test_modules_of_every_kind_are_served(run, check, files, handler):
         ({"index.mjs": "\nexport function handle( {\n  return 1\n}}\n"}, None, ["index.mjs:3: SyntaxError"]),
         ({"index.mjs": "import './lib.mjs'", "lib.mjs": "\n\n)"}, None, ["lib.mjs:3: SyntaxError"]),
         ({"index.cjs": "\n\nexports.handle = ( => 1"}, None, ["index.cjs:3: SyntaxError"]),
-        ({"index.ts": "\nexport enum Colour { Red }"}, None, ["index.ts:2: SyntaxError", "enum"]),
+        ({"index.ts": "\nexport enum Colour { Red }"}, None, ["index.ts:2: SyntaxError", "enum", "const object"]),
+        ({"index.ts": "import { T } from './t.ts'", "t.ts": "export interface T {}"}, None, ["index.ts:1: ", "`import type`"]),
         ({"index.mjs": "import express from 'express'"}, None, ["index.mjs: cannot find express", "package.json"]),
         ({"index.cjs": "require('express')"}, None, ["index.cjs: cannot find express", "package.json"]),
         ({"index.mjs": "import './lib'", "lib.mjs": ""}, None, ["cannot find lib", "ending"]),
@@ -83,3 +84,5 @@ async def test_the_check_says_what_is_wrong_and_where(check, files, handler, wor
     last = output.strip().splitlines()[-1]
     assert all(word in last for word in words), output
     assert "node:internal" not in output
+    assert "ERR_" not in last
+    assert not any(line.strip() == "}" or line.strip().startswith("code: ") for line in output.splitlines()), output
