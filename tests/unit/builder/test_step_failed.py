@@ -6,7 +6,7 @@ from faasioflex.manager.builder.jobs import QUOTED_LINES, Step, StepFailed, Step
 from faasioflex.runtime.port import JobEnded
 
 TOOL = Step("fetch packages", (), {}, ())
-CHECK = Step("check", (), {}, (), limits=StepLimits(), explains=True)
+CHECK = Step("check", (), {}, (), limits=StepLimits(), explains=True, when_slow="see what it does at import")
 
 
 def _message(step: Step, code: int | None, detail: str, lines: list[str]) -> str:
@@ -32,3 +32,11 @@ def test_advice_about_an_instances_limits_is_given_for_those_only() -> None:
     detail = "used more than its 96 MiB of memory: raise limits.memory_bytes or let it use less"
     assert _message(CHECK, None, detail, []) == f"check failed ({detail})"
     assert _message(TOOL, None, detail, []) == "fetch packages failed (used more than its 96 MiB of memory)"
+
+
+def test_a_check_without_end_says_where_to_look() -> None:
+    slow = "took longer than its 60 s"
+    assert _message(CHECK, None, slow, []) == f"check failed ({slow}: see what it does at import)"
+    assert _message(CHECK, None, slow, ["so far"]) == f"check failed ({slow}: see what it does at import):\nso far"
+    assert _message(TOOL, None, slow, []) == f"fetch packages failed ({slow})"
+    assert _message(CHECK, None, "the platform stops", []) == "check failed (the platform stops)"

@@ -12,6 +12,10 @@ from faasioflex.runtime.language import INSIDE, Language, interpreter
 from faasioflex.runtime.toolchain import find
 
 CHECK_TIMEOUT_S = 60.0  # as long as an instance has to become ready
+WHEN_SLOW = (
+    "the code does not finish loading: see what it does at import, outside of the handler: it may wait for nothing there"
+    " (a connection, input, a server it starts)"
+)
 
 
 def compile_step(code: Path) -> Step:
@@ -53,6 +57,7 @@ def check_step(record: RevisionRecord, kind: Language, code: Path, deps: Path | 
         language=kind.name,
         limits=StepLimits(CHECK_TIMEOUT_S, limits.memory_bytes, limits.disk_bytes, limits.processes),
         explains=True,
+        when_slow=WHEN_SLOW,
     )
 
 

@@ -41,6 +41,7 @@ class Step:
 
     ``reaches``: what it fetches from, entries as of ``network.egress``; () has no network.
     ``explains``: where it ends with exit code 1, its last line says in a sentence what is wrong.
+    ``when_slow``: what to look for where it takes longer than its time.
     """
 
     title: str
@@ -53,6 +54,7 @@ class Step:
     output: Path | None = None
     limits: StepLimits | None = None
     explains: bool = False
+    when_slow: str = ""
 
 
 class StepFailed(Exception):
@@ -70,6 +72,8 @@ class StepFailed(Exception):
         how = f"exit code {self.ended.exit_code}" if self.ended.exit_code is not None else self.ended.detail
         if self.step.limits is None:
             how = how.partition(": raise limits.")[0]  # those are an instance's, not a build's
+        if self.step.when_slow and self.ended.exit_code is None and how.startswith("took longer"):
+            how = f"{how}: {self.step.when_slow}"
         quote = "\n".join(self.lines[-QUOTED_LINES:])[-LONGEST_QUOTE:]
         return BuildFailed(f"{self.step.title} failed ({how})" + (f":\n{quote}" if quote else ""))
 
