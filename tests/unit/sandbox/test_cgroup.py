@@ -104,6 +104,37 @@ def test_version_1_takes_the_controllers_that_it_may_write(tmp_path: Path) -> No
     assert group.cpu_s() is None
 
 
+def _memory_1(folder: Path, *files: str) -> Groups1:
+    """A memory tree of version 1 whose group ``i-1`` is there, with what the kernel would have put into it."""
+    group = folder / "ffx-x" / "i-1"
+    group.mkdir(parents=True)
+    for file in files:
+        (group / file).write_text("0")
+    groups = Groups1.find([Mount(folder, "/", "cgroup", frozenset({"memory"}))], {"memory": "/"}, "ffx-x")
+    assert groups is not None
+    return groups
+
+
+def test_version_1_counts_the_buffers_of_sockets(tmp_path: Path) -> None:
+    tcp = "memory.kmem.tcp"
+    groups = _memory_1(tmp_path, f"{tcp}.limit_in_bytes", f"{tcp}.usage_in_bytes")
+    group = groups.make("i-1", Limit(memory_bytes=64, processes=9))
+    folder = tmp_path / "ffx-x" / "i-1"
+    assert (folder / f"{tcp}.limit_in_bytes").read_text() == (folder / "memory.limit_in_bytes").read_text() == "64"
+    (folder / f"{tcp}.usage_in_bytes").write_text("50\n")
+    (folder / "memory.usage_in_bytes").write_text("40\n")
+    (folder / "memory.stat").write_text("rss 20\ninactive_file 15\n")
+    assert (group.total_bytes(), group.memory_bytes(), group.anonymous_bytes()) == (90, 75, 70)
+
+
+def test_version_1_of_a_kernel_that_does_not_count_them(tmp_path: Path) -> None:
+    group = _memory_1(tmp_path).make("i-1", Limit(memory_bytes=64, processes=9))
+    folder = tmp_path / "ffx-x" / "i-1"
+    assert not list(folder.glob("memory.kmem.*"))
+    (folder / "memory.usage_in_bytes").write_text("40\n")
+    assert group.total_bytes() == 40
+
+
 def test_empty_groups_of_installations_that_are_gone_are_removed(tmp_path: Path) -> None:
     gone, lives, other = base_name(Path("/gone")), base_name(Path("/lives")), "ffx-platform"
     for name in (gone, lives, other):

@@ -46,7 +46,7 @@ class Group(Protocol):
         """In use now, without files that the kernel can drop."""
 
     def anonymous_bytes(self) -> int | None:
-        """In use by processes: neither files nor tmpfs."""
+        """In use by processes, with the buffers of sockets where they are counted apart: neither files nor tmpfs."""
 
     def killed_for_memory(self) -> bool:
         """Whether the kernel ended a process of it for want of memory."""

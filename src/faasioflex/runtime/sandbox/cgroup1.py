@@ -8,11 +8,14 @@ from faasioflex.runtime.sandbox.cgroup import CPU_PERIOD_US, Limit, Mount, quota
 
 WANTED = ("memory", "pids", "cpu", "cpuacct")
 _SHARES = 1024  # of a group of usual weight
+_SOCKETS = "memory.kmem.tcp"  # buffers of TCP and, for all its name, of UDP: counted apart from all other memory
 
 
 class Group1:
     def __init__(self, folders: dict[str, Path]) -> None:
         self._folders = folders
+        sockets = folders["memory"] / f"{_SOCKETS}.usage_in_bytes" if "memory" in folders else None
+        self._sockets = sockets if sockets is not None and sockets.exists() else None
 
     def join_files(self) -> list[Path]:
         return [folder / "cgroup.procs" for folder in dict.fromkeys(self._folders.values())]
@@ -24,18 +27,23 @@ class Group1:
 
     def total_bytes(self) -> int | None:
         folder = self._folders.get("memory")
-        return None if folder is None else read_int(folder / "memory.usage_in_bytes")
+        return None if folder is None else read_int(folder / "memory.usage_in_bytes") + self._socket_bytes()
 
     def memory_bytes(self) -> int | None:
         folder = self._folders.get("memory")
         if folder is None:
             return None
         used = read_int(folder / "memory.usage_in_bytes")
-        return max(0, used - read_table(folder / "memory.stat").get("inactive_file", 0))
+        return max(0, used - read_table(folder / "memory.stat").get("inactive_file", 0)) + self._socket_bytes()
 
     def anonymous_bytes(self) -> int | None:
         folder = self._folders.get("memory")
-        return None if folder is None else read_table(folder / "memory.stat").get("rss", 0)
+        if folder is None:
+            return None
+        return read_table(folder / "memory.stat").get("rss", 0) + self._socket_bytes()
+
+    def _socket_bytes(self) -> int:
+        return read_int(self._sockets) if self._sockets is not None else 0
 
     def killed_for_memory(self) -> bool:
         folder = self._folders.get("memory")
@@ -84,9 +92,9 @@ class Groups1:
             folder.mkdir(exist_ok=True)  # one folder twice where two controllers share a tree
         if memory := folders.get("memory"):
             write(memory / "memory.limit_in_bytes", str(limit.memory_bytes))
-            with_swap = memory / "memory.memsw.limit_in_bytes"
-            if with_swap.exists():
-                write(with_swap, str(limit.memory_bytes))
+            for more in ("memory.memsw", _SOCKETS):  # not every kernel has them
+                if (file := memory / f"{more}.limit_in_bytes").exists():
+                    write(file, str(limit.memory_bytes))
         if cpu := folders.get("cpu"):
             write(cpu / "cpu.shares", str(limit.cpu_weight * _SHARES // 100))
         if pids := folders.get("pids"):

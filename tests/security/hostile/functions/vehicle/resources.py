@@ -5,10 +5,12 @@
 import os
 import signal
 import socket
+import struct
 import sys
 import time
 
 PIECE = b"x" * 65536
+_SO_MEMINFO = 55
 
 
 def disk(tally, places):
@@ -130,6 +132,49 @@ def sockets(tally):
     except OSError as error:
         tally.refused["sockets"] = error.strerror
     tally.saw["bytes"] = held
+
+
+def _held(sockets):
+    """What the kernel keeps for them, its own overhead with it: received and not read, sent and not taken."""
+    found = 0
+    for one in sockets:
+        words = struct.unpack("9I", one.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, 36))
+        found += words[0] + words[5]
+    return found
+
+
+def tcp(tally):
+    """The same by connections of its own loopback: megabytes each."""
+    kept = [socket.create_server(("127.0.0.1", 0), backlog=120)]
+    try:
+        for _ in range(120):
+            kept.append(socket.create_connection(kept[0].getsockname(), 5))
+            kept.append(kept[0].accept()[0])
+            for end in kept[-2:]:
+                end.settimeout(0.02)  # long enough for what was sent to reach the other end's buffer
+                try:
+                    while True:
+                        end.send(PIECE)
+                except TimeoutError:
+                    continue
+        tally.refused["tcp"] = "to send more"
+    except OSError as error:
+        tally.refused["tcp"] = error.strerror or str(error)
+    tally.saw["bytes"] = _held(kept)
+
+
+def udp(tally):
+    """The same by datagrams; what does not fit is dropped."""
+    kept, sender = [], socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        while True:
+            kept.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            kept[-1].bind(("127.0.0.1", 0))
+            for _ in range(8):
+                sender.sendto(PIECE[:60_000], kept[-1].getsockname())
+    except OSError as error:
+        tally.refused["udp"] = error.strerror
+    tally.saw["bytes"] = _held(kept)
 
 
 def stdout(tally, seconds, text="y\n"):
