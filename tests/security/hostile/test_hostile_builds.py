@@ -181,7 +181,7 @@ REFUSED: dict[str, tuple[str, dict[str, str]]] = {
 
 REASONS = {
     **dict.fromkeys(("lock", "file", "git", "url", "github", "link"), "only packages of this machine's npm registry"),
-    **{"lock-link": "a folder of its own", "alias": "is not the name of a package", "cgo": "no Go file", "embed": "invalid pattern"},
+    **{"lock-link": "a folder of its own", "alias": "is not the name of a package", "cgo": "uses cgo", "embed": "invalid pattern"},
     **{"replace": "replaced by", "toolchain": "requires go", "linkname": "invalid reference", "pip": "only packages of this machine's"},
     **dict.fromkeys(("pip-option", "pip-include"), "options are not taken"),
 }  # fmt: skip

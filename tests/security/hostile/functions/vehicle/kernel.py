@@ -128,21 +128,18 @@ def terminals(tally):
     import fcntl
     import pty
 
-    mine, theirs = pty.openpty()
-    for name, descriptor in (("own", theirs), ("stdout", 1), ("stderr", 2)):
+    tally.tried("a terminal of its own", pty.openpty)
+    for name, descriptor in (("stdin", 0), ("stdout", 1), ("stderr", 2)):
         tally.tried(f"TIOCSTI {name}", lambda descriptor=descriptor: fcntl.ioctl(descriptor, 0x5412, b"x"))
         tally.tried(f"TIOCLINUX {name}", lambda descriptor=descriptor: fcntl.ioctl(descriptor, 0x541C, b"\x02"))
     for path in ("/dev/tty", "/dev/console", "/dev/pts/0"):
 
         def type_into(path=path):
             descriptor = os.open(path, os.O_RDWR | os.O_NOCTTY)
-            if path == "/dev/pts/0" and os.fstat(descriptor).st_rdev == os.fstat(theirs).st_rdev:
-                raise OSError("only its own")
             fcntl.ioctl(descriptor, 0x5412, b"x")
             return "typed"
 
         tally.tried(path, type_into)
-    os.close(mine)
 
 
 def powers(tally):
