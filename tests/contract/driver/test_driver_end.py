@@ -4,27 +4,54 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
 
 from faasioflex.model.function import MIB, Limits
+from faasioflex.model.instance import Instance
 from support.deadline import eventually
 from support.launcher import World, client, inside
 
 LOOPS = {"main.py": "import time\ndef handle(event, context):\n    while True: time.sleep(0.01)\n"}
+READS = {  # logs the body as it comes, answers its last piece
+    "main.py": (
+        "async def app(scope, receive, send):\n"
+        "    piece, more = b'', True\n"
+        "    while more:\n"
+        "        message = await receive()\n"
+        "        piece, more = message.get('body') or piece, message.get('more_body')\n"
+        "        print(piece.decode(), flush=True)\n"
+        "    await send({'type': 'http.response.start', 'status': 200, 'headers': []})\n"
+        "    await send({'type': 'http.response.body', 'body': piece})\n"
+    )
+}
+
+
+def _refuses(instance: Instance) -> bool:
+    with socket.socket(socket.AF_UNIX) as trial:
+        return trial.connect_ex(instance.address.removeprefix("unix:")) != 0
 
 
 async def test_stopped_it_finishes_what_it_has_and_refuses_the_rest(world: World) -> None:
-    slow = (
-        "import time\ndef handle(event, context):\n    print('begun', flush=True); time.sleep(0.5); return 'finished'\n"
-    )
-    instance = await world.ready({"main.py": slow})
+    instance = await world.ready(READS)
+    more = asyncio.Event()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"begun"
+        await more.wait()
+        yield b"finished"
+
     async with client(instance) as http:
-        call = asyncio.create_task(http.get("/"))
+        call = asyncio.create_task(http.post("/", content=body()))
         await eventually(lambda: "begun" in world.seen.messages(instance.id), "the call is inside")
-        await world.driver.stop(instance.id, 10)
+        stop = asyncio.create_task(world.driver.stop(instance.id, 30))
+        await eventually(lambda: _refuses(instance), "nothing new comes in")
+        more.set()
+        await stop
         assert (await call).text == "finished"
         with pytest.raises(httpx.ConnectError):
             await http.get("/again")

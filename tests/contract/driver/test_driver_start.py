@@ -23,7 +23,8 @@ async def test_an_instance_answers_at_its_address(world: World) -> None:
 
 
 async def test_a_client_that_comes_early_waits_until_it_is_ready(world: World) -> None:
-    instance = await world.start({"main.py": "import time; time.sleep(0.3)\ndef handle(e, c): return 'late'\n"})
+    until_somebody_connects = "import select; select.select([3], [], [])"  # 3: the listening socket
+    instance = await world.start({"main.py": until_somebody_connects + "\ndef handle(e, c): return 'late'\n"})
     async with client(instance) as http:
         assert (await http.get("/")).text == "late"
 

@@ -43,9 +43,9 @@ async def test_sigterm_lets_calls_finish(subject, start):
 
 async def test_sigterm_waits_no_longer_than_the_deadline(subject, start):
     instance = await start(subject, timeout_s=1)
-    async with instance.client() as client:
+    async with instance.client(headers={"x-request-id": "r-1"}) as client:
         call = asyncio.create_task(client.get("/sleep"))
-        await asyncio.sleep(0.1)
+        await instance.logged("asleep", "r-1")
         instance.terminate()
         assert (await call).status_code == 504
         assert await instance.ended(10) == 0

@@ -83,8 +83,8 @@ async def test_a_call_that_spins_holds_up_no_other(subject, start):
     """Others are answered: by the function, or where it holds the event loop at least by a refusal that the gateway takes up."""
     instance = await start(subject, timeout_s=4, concurrency=4)
     async with instance.client() as client:
-        spinning = asyncio.create_task(client.get("/spin"))
-        await asyncio.sleep(0.1)
+        spinning = asyncio.create_task(client.get("/spin", headers={"x-request-id": "r-1"}))
+        await instance.logged("spinning", "r-1")
         answers = []
         for _ in range(3):
             started = asyncio.get_running_loop().time()

@@ -20,6 +20,7 @@ from faasioflex.model.instance import LogLine
 from faasioflex.model.names import FunctionName
 from support.api_client import code_of, function
 from support.archives import file, tar_gz
+from support.deadline import eventually
 from support.line_client import served
 from support.manager_double import obliging_manager
 from support.nats_server import NatsServer
@@ -124,12 +125,14 @@ async def test_followed_logs(api: httpx.AsyncClient, real_bus: NatsBus) -> None:
 
 
 async def test_calls_are_held_while_nats_is_away_and_told_when_it_stays_away(
-    api: httpx.AsyncClient, server: NatsServer
+    api: httpx.AsyncClient, real_bus: NatsBus, server: NatsServer
 ) -> None:
     await api.post("/functions/register", json=function())
     server.kill()
+    await eventually(lambda: not real_bus.connected, "the API has lost NATS")
     held = asyncio.create_task(api.patch(URL, json={"description": "later"}))
-    await asyncio.sleep(0.2)
+    done, _ = await asyncio.wait({held}, timeout=0.2)
+    assert not done
     await asyncio.to_thread(server.start)
     assert (await held).json()["description"] == "later"
     server.kill()

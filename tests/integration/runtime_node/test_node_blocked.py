@@ -19,7 +19,10 @@ function compute() {
 
 const PATHS = {
   hello: () => 'hello',
-  sleep: (_, context) => delay(60_000, null, { signal: context.signal }),
+  sleep(_, context) {
+    console.log('asleep');
+    return delay(60_000, null, { signal: context.signal });
+  },
   async spin() {
     await delay(1);
     compute();
@@ -65,7 +68,7 @@ async def goes_on(instance):
 async def test_deadlines_of_others_hold_while_one_computes(run):
     instance = await run({"index.mjs": CODE}, timeout_s=6, concurrency=4)
     sleeping = asyncio.create_task(late(instance, "/sleep", "r-sleep", **{"x-ffx-timeout-s": "1.5"}))
-    await asyncio.sleep(0.3)
+    await instance.logged("asleep", "r-sleep")
     spinning = asyncio.create_task(late(instance, "/spin", "r-spin"))
     await sleeping
     assert not spinning.done()  # its own deadline is 4.5 s later

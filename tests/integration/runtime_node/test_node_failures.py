@@ -14,7 +14,10 @@ import { Worker } from 'node:worker_threads';
 
 const PATHS = {
   hello: () => 'hello',
-  sleep: () => delay(700, 'slept'),
+  sleep() {
+    console.log('asleep');
+    return delay(700, 'slept');
+  },
   thrown: () => new Promise(() => setTimeout(() => { throw new Error('from a timer'); }, 1)),
   rejected() { Promise.reject(new Error('nobody awaits')); return 'answered'; },
   throws({ query }) { throw { null: null, nothing: undefined, text: 'words', object: { a: 1 } }[query.what[0]]; },
@@ -40,8 +43,8 @@ export const handle = (event, context) => PATHS[event.path.slice(1)](event, cont
 async def test_an_error_that_nobody_catches_is_answered_and_the_instance_replaced_after_its_other_calls(run):
     instance = await run({"index.mjs": CODE})
     async with instance.client() as client:
-        other = asyncio.create_task(client.get("/sleep"))
-        await asyncio.sleep(0.2)
+        other = asyncio.create_task(client.get("/sleep", headers={"x-request-id": "r-0"}))
+        await instance.logged("asleep", "r-0")
         answer = await client.get("/thrown", headers={"x-request-id": "r-1"})
         assert (answer.status_code, answer.json()["code"]) == (500, "function-error")
         assert (await client.get("/hello")).status_code == 429

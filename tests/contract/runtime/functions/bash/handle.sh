@@ -29,8 +29,8 @@ case $FFX_PATH in
     echo "the reason" >&2
     exit 3
     ;;
-/sleep) sleep 60 ;;
-/spin) while :; do :; done ;;
+/sleep) echo asleep >&2; sleep 60 ;;
+/spin) echo spinning >&2; while :; do :; done ;;
 /stuck)
     trap '' TERM INT HUP
     while :; do :; done

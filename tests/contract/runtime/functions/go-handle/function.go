@@ -28,8 +28,10 @@ func Handle(ctx context.Context, event faasioflex.Event) (any, error) {
 	case "/fail":
 		return nil, errors.New("the reason")
 	case "/sleep":
+		fmt.Fprintln(call.Stdout, "asleep")
 		return nil, sleep(ctx)
 	case "/spin":
+		fmt.Fprintln(call.Stdout, "spinning")
 		for ctx.Err() == nil {
 		}
 		return nil, ctx.Err()

@@ -30,8 +30,12 @@ func routes() *http.ServeMux {
 	})
 	mux.HandleFunc("/request", request)
 	mux.HandleFunc("/fail", func(http.ResponseWriter, *http.Request) { panic("the reason") })
-	mux.HandleFunc("/sleep", func(_ http.ResponseWriter, r *http.Request) { sleep(r) })
+	mux.HandleFunc("/sleep", func(_ http.ResponseWriter, r *http.Request) {
+		fmt.Fprintln(faasioflex.FromContext(r.Context()).Stdout, "asleep")
+		sleep(r)
+	})
 	mux.HandleFunc("/spin", func(_ http.ResponseWriter, r *http.Request) {
+		fmt.Fprintln(faasioflex.FromContext(r.Context()).Stdout, "spinning")
 		for r.Context().Err() == nil {
 		}
 	})

@@ -19,10 +19,12 @@ const PATHS = {
     throw new Error('the reason');
   },
   sleep(req, res) {
+    console.log('asleep');
     const timer = setTimeout(() => answer(res, 'late'), 60_000);
     res.on('close', () => clearTimeout(timer));
   },
   spin() {
+    console.log('spinning');
     for (;;);
   },
   log(req, res) {

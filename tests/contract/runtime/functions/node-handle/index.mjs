@@ -14,8 +14,12 @@ const PATHS = {
   fail() {
     throw new Error('the reason');
   },
-  sleep: (_, context) => delay(60_000, null, { signal: context.signal }),
+  sleep(_, context) {
+    console.log('asleep');
+    return delay(60_000, null, { signal: context.signal });
+  },
   spin() {
+    console.log('spinning');
     for (;;);
   },
   stuck: () => new Promise(() => setInterval(() => {}, 60_000)),

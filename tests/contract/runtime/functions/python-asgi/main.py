@@ -75,11 +75,17 @@ async def fail(scope, receive, send):
     raise ValueError("the reason")
 
 
+async def never():
+    await asyncio.Event().wait()
+
+
 async def sleep(scope, receive, send):
-    await asyncio.sleep(60)
+    print("asleep")
+    await never()
 
 
 async def spin(scope, receive, send):
+    print("spinning")
     while True:
         pass
 
@@ -87,7 +93,7 @@ async def spin(scope, receive, send):
 async def stuck(scope, receive, send):
     while True:
         with suppress(BaseException):
-            await asyncio.sleep(60)
+            await never()
 
 
 async def log(scope, receive, send):
@@ -101,7 +107,7 @@ async def stream(scope, receive, send):
     try:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
         await send({"type": "http.response.body", "body": b"first\n", "more_body": True})
-        await asyncio.sleep(60)
+        await never()
     finally:
         print("the stream was closed")
 
@@ -125,13 +131,7 @@ async def environment(scope, receive, send):
 
 async def silent_start(scope, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
-    await asyncio.sleep(60)
-
-
-async def background(scope, receive, send):
-    await answer(send, b"done")
-    await asyncio.sleep(0.2)
-    print("background ended")
+    await never()
 
 
 async def half(scope, receive, send):
@@ -152,7 +152,7 @@ async def socket(scope, receive, send):
         await send({"type": "websocket.http.response.body", "body": b"a teapot"})
         return
     if scope["path"] == "/never":
-        await asyncio.sleep(60)
+        await never()
     subprotocol = scope["subprotocols"][0] if scope["subprotocols"] else None
     await send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": [(b"x-greeting", b"hi")]})
     while True:

@@ -34,11 +34,17 @@ async def fail(event, context):
     raise ValueError("the reason")
 
 
+async def never():
+    await asyncio.Event().wait()
+
+
 async def sleep(event, context):
-    await asyncio.sleep(60)
+    print("asleep")
+    await never()
 
 
 async def spin(event, context):
+    print("spinning")
     while True:
         pass
 
@@ -46,7 +52,7 @@ async def spin(event, context):
 async def stuck(event, context):
     while True:
         try:
-            await asyncio.sleep(60)
+            await never()
         except BaseException:  # noqa: S112
             continue
 
@@ -62,7 +68,7 @@ async def stream(event, context):
     async def parts():
         try:
             yield "first\n"
-            await asyncio.sleep(60)
+            await never()
         finally:
             print("the stream was closed")
 

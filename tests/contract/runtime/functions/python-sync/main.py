@@ -34,12 +34,14 @@ def fail(event, context):
 
 
 def sleep(event, context):
+    print("asleep")
     end = time.monotonic() + 60
     while time.monotonic() < end:
         time.sleep(0.01)
 
 
 def spin(event, context):
+    print("spinning")
     while True:
         pass
 

@@ -51,12 +51,14 @@ def fail(environ, start_response):
 
 
 def sleep(environ, start_response):
+    print("asleep")
     end = time.monotonic() + 60
     while time.monotonic() < end:
         time.sleep(0.01)
 
 
 def spin(environ, start_response):
+    print("spinning")
     while True:
         pass
 
