@@ -41,6 +41,17 @@ def test_what_changed_is_compiled_again(module: Path, tmp_path: Path) -> None:
     assert b"QUESTION" in compiled(module)
 
 
+def test_others_may_read_it_whatever_the_umask(module: Path, tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        compile_runtimes(tmp_path)
+    finally:
+        os.umask(before)
+    made = Path(importlib.util.cache_from_source(str(module)))
+    assert made.stat().st_mode & 0o044 == 0o044
+    assert made.parent.stat().st_mode & 0o055 == 0o055
+
+
 def test_a_module_that_does_not_compile_is_told_and_no_more(
     module: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -19,13 +19,17 @@ def compile_runtimes(folder: Path | None = None) -> None:
     for each in sorted({language(name, folder).folder for name in languages(folder)}):
         if not compileall.compile_dir(each, quiet=2):
             log.warning("runtime is not compiled: its instances start slower", extra={"folder": str(each)})
-        for made in each.rglob("__pycache__/*.pyc"):
-            _readable(made)
+        for made in each.rglob("__pycache__"):
+            _open(made, 0o055)
+            for file in made.glob("*.pyc"):
+                _open(file, 0o044)
 
 
-def _readable(file: Path) -> None:
+def _open(path: Path, bits: int) -> None:
     """Whatever the umask: instances run as other uids, and what they cannot read they compile again."""
-    mode = file.stat().st_mode
-    if mode & 0o044 != 0o044:
-        with suppress(PermissionError):  # somebody else's, who installed the platform
-            file.chmod(mode | 0o044)
+    with suppress(
+        PermissionError, FileNotFoundError
+    ):  # somebody else's, who installed the platform; made anew just now
+        mode = path.stat().st_mode
+        if mode & bits != bits:
+            path.chmod(mode | bits)
