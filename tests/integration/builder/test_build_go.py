@@ -57,7 +57,13 @@ async def test_a_module_with_sums_without_and_with_wrong_ones(building: Building
 
 @pytest.mark.parametrize(
     ("runtime", "name"),
-    [("go", "go.mod"), ("node", "package.json"), ("python", "requirements.txt"), ("python", "pyproject.toml")],
+    [
+        ("go", "go.mod"),
+        ("go", "go.sum"),
+        ("node", "package.json"),
+        ("python", "requirements.txt"),
+        ("python", "pyproject.toml"),
+    ],
 )
 async def test_a_folder_where_a_file_is_meant(building: Building, runtime: str, name: str) -> None:
     said = await building.refused({f"{name}/x": "1"}, runtime=runtime)

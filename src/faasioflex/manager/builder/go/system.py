@@ -41,6 +41,7 @@ class Go:
     async def make(self, work: Work) -> Made:
         if work.toolchain is None:
             raise BuildFailed(f"the runtime {work.kind.name} names no toolchain")
+        text_of(work.code, "go.sum", LONGEST_BYTES)  # the build copies it: what is there must be a file
         if text_of(work.code, "go.mod", LONGEST_BYTES) is None:
             (work.code / "go.mod").write_text(default_module(work.toolchain.version), "utf-8")
             (work.code / "go.mod").chmod(0o644)
