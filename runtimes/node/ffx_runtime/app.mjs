@@ -8,22 +8,38 @@ import { failure, trace } from './trace.mjs';
 const { writeHead, write, end, flushHeaders } = http.ServerResponse.prototype;
 const CALL = Symbol('call');
 
-export class AppCall extends Call {
+class ApplicationCall extends Call {
+  /** Run the application's code as this call; what it throws, now or later, fails the call. */
+  run(code) {
+    currentCall.run(this, () => {
+      try {
+        const value = code();
+        if (value !== null && typeof value === 'object' && typeof value.then === 'function') value.then(null, (error) => this.fail(error));
+      } catch (error) {
+        this.fail(error);
+      }
+    });
+  }
+
+  cancelWork() {
+    process.stderr.write('the call was cancelled\n');
+  }
+
+  fail(error) {
+    process.stderr.write(`${trace(error)}\n`);
+    this.refuse('function-error', failure(error));
+  }
+}
+
+export class AppCall extends ApplicationCall {
   begin() {
     const { req, res, server } = this;
     this.begun = true;
     prepare(this);
     res.on('close', () => this.closed());
     if ('expect' in req.headers) res.writeContinue();
-    currentCall.run(this, () => {
-      try {
-        const { target } = server;
-        const value = target(req, res);
-        if (value !== null && typeof value === 'object' && typeof value.then === 'function') value.then(null, (error) => this.fail(error));
-      } catch (error) {
-        this.fail(error);
-      }
-    });
+    const { target } = server;
+    this.run(() => target(req, res)); // never as a method of ours
   }
 
   /** The application has answered, or its connection has gone. */
@@ -37,15 +53,6 @@ export class AppCall extends Call {
     if (res.writableFinished && !req.complete) req.resume();
     currentCall.run(this, () => this.server.streams.endCall(this.id));
     this.release();
-  }
-
-  cancelWork() {
-    process.stderr.write('the call was cancelled\n');
-  }
-
-  fail(error) {
-    process.stderr.write(`${trace(error)}\n`);
-    this.refuse('function-error', failure(error));
   }
 
   /** The application still holds `res`: what the platform answers goes to the connection itself, which is then closed. */
@@ -157,7 +164,7 @@ function sent(res, method, values, otherwise) {
 }
 
 /** A request that became a WebSocket: its place is taken until the connection ends, `timeout_s` bounds its silence. */
-export class UpgradeCall extends Call {
+export class UpgradeCall extends ApplicationCall {
   #seen = -1;
   #written; // bytes before it
 
@@ -173,14 +180,7 @@ export class UpgradeCall extends Call {
     this.#seen = this.#progress();
     socket.once('end', () => socket.end());
     socket.once('close', () => this.release());
-    currentCall.run(this, () => {
-      try {
-        const value = server.upgrade(req, socket, head);
-        if (value !== null && typeof value === 'object' && typeof value.then === 'function') value.then(null, (error) => this.fail(error));
-      } catch (error) {
-        this.fail(error);
-      }
-    });
+    this.run(() => server.upgrade(req, socket, head));
   }
 
   expire() {
@@ -197,15 +197,6 @@ export class UpgradeCall extends Call {
   gone() {
     this.done = true;
     this.answered();
-  }
-
-  cancelWork() {
-    process.stderr.write('the call was cancelled\n');
-  }
-
-  fail(error) {
-    process.stderr.write(`${trace(error)}\n`);
-    this.refuse('function-error', failure(error));
   }
 
   refuse(code, detail) {
