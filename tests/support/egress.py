@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -20,10 +19,11 @@ from faasioflex.platform.binaries import envoy
 from support import named_network
 from support.deadline import eventually
 from support.launcher import LauncherProcess, World
+from support.part_process import PartProcess
 from support.walled_network import Wall
 
 
-class RelayProcess:
+class RelayProcess(PartProcess):
     """``python -m faasioflex.gateway.egress`` in the folder of a launcher."""
 
     def __init__(self, data: Path, *options: str, names: str | None = None) -> None:
@@ -38,12 +38,6 @@ class RelayProcess:
         self.socket = data / "run" / "egress.sock"
         self.platform = data / "run" / "functions.sock"
         self.log = data / "egress.log"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
 
     async def start(self) -> None:
         self.socket.parent.mkdir(parents=True, exist_ok=True)
@@ -77,17 +71,6 @@ class RelayProcess:
             children = psutil.Process(self.pid).children()
             return [child.pid for child in children if child.status() != psutil.STATUS_ZOMBIE]
         return []
-
-    def kill(self) -> None:
-        assert self._process is not None
-        self._process.send_signal(signal.SIGKILL)
-        self._process.wait(10)
-
-    def stop(self) -> int:
-        assert self._process is not None
-        if self._process.poll() is None:
-            self._process.terminate()
-        return self._process.wait(20)
 
 
 class EgressWorld(World):

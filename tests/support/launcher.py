@@ -7,7 +7,6 @@ import contextlib
 import os
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -33,6 +32,7 @@ from faasioflex.model.names import FunctionName
 from faasioflex.runtime.driver import LauncherDriver
 from faasioflex.runtime.port import JobSpec
 from support.deadline import eventually
+from support.part_process import PartProcess
 
 FOREIGN_GROUP = 4242  # as root the launcher has it, as if root were in some group of the machine: no sandbox may
 FUNCTION = FunctionName("acme", "probe")
@@ -51,7 +51,7 @@ PROBE = {
 }
 
 
-class LauncherProcess:
+class LauncherProcess(PartProcess):
     """``python -m faasioflex.runtime.launcher`` on ``data``."""
 
     def __init__(self, data: Path, mode: str, *options: str) -> None:
@@ -60,12 +60,6 @@ class LauncherProcess:
         self.options = options
         self.socket = data / "run" / "launcher.sock"
         self.log = data / "launcher.log"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
 
     async def start(self) -> None:
         self.socket.unlink(missing_ok=True)
@@ -84,18 +78,6 @@ class LauncherProcess:
         assert self._process.poll() is None, self.log.read_text()
         with socket.socket(socket.AF_UNIX) as trial:
             return trial.connect_ex(str(self.socket)) == 0
-
-    def kill(self) -> None:
-        """As ``kill -9`` does."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGKILL)
-        self._process.wait(10)
-
-    def stop(self) -> int:
-        assert self._process is not None
-        if self._process.poll() is None:
-            self._process.terminate()
-        return self._process.wait(20)
 
 
 @dataclass

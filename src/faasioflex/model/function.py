@@ -111,6 +111,36 @@ class RevisionRecord:
     created_at: float  # seconds since the epoch
     created_by: str
 
+    @classmethod
+    def of(
+        cls,
+        spec: FunctionSpec,
+        number: int,
+        source: Source,
+        *,
+        function_uid: str,
+        rollout: Rollout,
+        created_at: float,
+        created_by: str,
+    ) -> RevisionRecord:
+        """What of a function's specification makes a revision."""
+        return cls(
+            function_uid=function_uid,
+            namespace=spec.namespace,
+            name=spec.name,
+            number=number,
+            runtime=spec.runtime,
+            handler=spec.handler,
+            env=spec.env,
+            secrets=spec.secrets,
+            limits=spec.limits,
+            network=spec.network,
+            source=source,
+            rollout=rollout,
+            created_at=created_at,
+            created_by=created_by,
+        )
+
     @property
     def function(self) -> FunctionName:
         return FunctionName(self.namespace, self.name)

@@ -95,18 +95,11 @@ class World:
 
     async def _add_revision(self, record: FunctionRecord, expected: int | None, rollout: str) -> None:
         spec, number = record.spec, record.latest + 1
-        revision = RevisionRecord(
+        revision = RevisionRecord.of(
+            spec,
+            number,
+            record.source,
             function_uid=record.uid,
-            namespace=spec.namespace,
-            name=spec.name,
-            number=number,
-            runtime=spec.runtime,
-            handler=spec.handler,
-            env=spec.env,
-            secrets=(),
-            limits=spec.limits,
-            network=spec.network,
-            source=record.source,
             rollout=rollout,  # type: ignore[arg-type]
             created_at=self.now,
             created_by="admin",

@@ -79,19 +79,11 @@ def asked_for(folder: Path, kind: Language) -> str | None:
 
 
 def _record(project: Project, number: int, source: CodeSource) -> RevisionRecord:
-    spec = project.spec
-    return RevisionRecord(
+    return RevisionRecord.of(
+        project.spec,
+        number,
+        source,
         function_uid="dev",
-        namespace=spec.namespace,
-        name=spec.name,
-        number=number,
-        runtime=spec.runtime,
-        handler=spec.handler,
-        env=spec.env,
-        secrets=spec.secrets,
-        limits=spec.limits,
-        network=spec.network,
-        source=source,
         rollout="all",
         created_at=time.time(),
         created_by="dev",

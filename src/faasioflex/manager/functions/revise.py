@@ -90,18 +90,11 @@ def _with_revision(
 ) -> Step:
     spec, number = record.spec, record.latest + 1
     rollout: Rollout = wanted.rollout or "all"
-    revision = RevisionRecord(
+    revision = RevisionRecord.of(
+        spec,
+        number,
+        record.source,
         function_uid=record.uid,
-        namespace=spec.namespace,
-        name=spec.name,
-        number=number,
-        runtime=spec.runtime,
-        handler=spec.handler,
-        env=spec.env,
-        secrets=spec.secrets,
-        limits=spec.limits,
-        network=spec.network,
-        source=record.source,
         rollout=rollout,
         created_at=now,
         created_by=actor,
