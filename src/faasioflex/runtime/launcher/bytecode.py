@@ -27,9 +27,7 @@ def compile_runtimes(folder: Path | None = None) -> None:
 
 def _open(path: Path, bits: int) -> None:
     """Whatever the umask: instances run as other uids, and what they cannot read they compile again."""
-    with suppress(
-        PermissionError, FileNotFoundError
-    ):  # somebody else's, who installed the platform; made anew just now
+    with suppress(PermissionError, FileNotFoundError):  # of who installed the platform; made anew just now
         mode = path.stat().st_mode
         if mode & bits != bits:
             path.chmod(mode | bits)
