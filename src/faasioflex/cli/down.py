@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 import time
 from contextlib import suppress
 from typing import Annotated
 
+import psutil
 import typer
 
 from faasioflex.model.errors import DeadlineExceeded, NotAllowed
@@ -37,23 +36,33 @@ def down(
         print(f"No platform runs on {folder.root}.", file=sys.stderr)
         return
     began = time.monotonic()
-    asked = False
-    while (pid := holder(folder)) is not None:
-        if pid > 0 and not asked:  # 0: it took the lock this moment and has not written its pid yet
-            _ask(pid)
-            asked = True
+    asked: psutil.Process | None = None
+    while (pid := holder(folder)) is not None or _lives(asked):  # it lets go of the folder shortly before its end
+        if pid and asked is None:  # 0: it took the lock this moment and has not written its pid yet
+            asked = _ask(pid)
         if time.monotonic() - began > STOPPED_WITHIN_S:
+            number = asked.pid if asked is not None else pid
             raise DeadlineExceeded(
-                f"The platform on {folder.root} (pid {pid}) still runs after {STOPPED_WITHIN_S:g} s. "
-                f"'kill -9 {pid}' ends it; the next 'ffx up' cleans up."
+                f"The platform on {folder.root} (pid {number}) still runs after {STOPPED_WITHIN_S:g} s. "
+                f"'kill -9 {number}' ends it; the next 'ffx up' cleans up."
             )
         time.sleep(POLL_S)
     print(f"Stopped the platform on {folder.root} in {time.monotonic() - began:.1f} s.", file=sys.stderr)
 
 
-def _ask(pid: int) -> None:
+def _ask(pid: int) -> psutil.Process | None:
+    """Returns the process, None where it has ended by itself."""
     try:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
-    except PermissionError as error:
+        process = psutil.Process(pid)
+        process.terminate()
+    except psutil.NoSuchProcess:
+        return None
+    except psutil.AccessDenied as error:
         raise NotAllowed(f"The platform with pid {pid} belongs to another user. Stop it as that user.") from error
+    return process
+
+
+def _lives(process: psutil.Process | None) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return process is not None and process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
