@@ -35,7 +35,7 @@ _FOLDER = pytest.StashKey[str]()
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """``-n auto``: more than there are cores, for tests wait most of the time."""
-    return min(2 * (os.cpu_count() or 2), MOST_PROCESSES)
+    return min(3 * (os.cpu_count() or 2), MOST_PROCESSES)
 
 
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist
