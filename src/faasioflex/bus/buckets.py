@@ -5,6 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from faasioflex.model.function import FunctionRecord, RevisionRecord
+from faasioflex.model.identity import (
+    BindingsRecord,
+    GrantsRecord,
+    GroupRecord,
+    NamespaceKey,
+    NamespaceRecord,
+    Quota,
+    Revocation,
+    SecretRecord,
+    TokenRecord,
+    TokenUse,
+    UserRecord,
+)
 from faasioflex.model.invocation import Invocation
 from faasioflex.model.route import FunctionRoute
 from faasioflex.model.status import DesiredScale, FunctionStatus
@@ -42,7 +55,19 @@ STATUS = BucketPlan("ffx_status", FunctionStatus, history=64)
 SCALE = BucketPlan("ffx_scale", DesiredScale)
 ROUTES = BucketPlan("ffx_routes", FunctionRoute)
 INVOCATIONS = BucketPlan("ffx_invocations", Invocation, ttl_s=86_400, max_bytes=512 * MIB)
-BUCKETS = (FUNCTIONS, REVISIONS, STATUS, SCALE, ROUTES, INVOCATIONS)
+USERS = BucketPlan("ffx_users", UserRecord)
+GROUPS = BucketPlan("ffx_groups", GroupRecord)
+NAMESPACES = BucketPlan("ffx_namespaces", NamespaceRecord)
+BINDINGS = BucketPlan("ffx_bindings", BindingsRecord)
+GRANTS = BucketPlan("ffx_grants", GrantsRecord)
+TOKENS = BucketPlan("ffx_tokens", TokenRecord)
+TOKEN_USE = BucketPlan("ffx_token_use", TokenUse)
+REVOKED = BucketPlan("ffx_revoked", Revocation)
+QUOTAS = BucketPlan("ffx_quotas", Quota)
+SECRETS = BucketPlan("ffx_secrets", SecretRecord)
+SECRET_KEYS = BucketPlan("ffx_keys", NamespaceKey)
+IDENTITY = (USERS, GROUPS, NAMESPACES, BINDINGS, GRANTS, TOKENS, TOKEN_USE, REVOKED, QUOTAS, SECRETS, SECRET_KEYS)
+BUCKETS = (FUNCTIONS, REVISIONS, STATUS, SCALE, ROUTES, INVOCATIONS, *IDENTITY)
 
 CODE_OBJECTS = "ffx_code"
 OBJECT_STORES = (CODE_OBJECTS,)

@@ -38,8 +38,28 @@ class BadRequest(FfxError):
     code, status, title = "bad-request", 400, "The request cannot be read"
 
 
+class NotAuthenticated(FfxError):
+    """No token where one is needed, or one that does not hold; answers carry ``WWW-Authenticate: Bearer``."""
+
+    code, status, title = "not-authenticated", 401, "Who are you?"
+
+
+class TokenExpired(NotAuthenticated):
+    code, title = "token-expired", "The token has expired"
+
+
+class TokenRevoked(NotAuthenticated):
+    code, title = "token-revoked", "The token was revoked"
+
+
 class NotAllowed(FfxError):
     code, status, title = "not-allowed", 403, "Not allowed"
+
+
+class QuotaExceeded(NotAllowed):
+    """The message says which quota of which namespace, and its value."""
+
+    code, title = "quota-exceeded", "A quota of the namespace is used up"
 
 
 class NotFound(FfxError):
@@ -115,6 +135,12 @@ class TooManyCalls(FfxError):
 
     code, status, title = "queue-full", 429, "Too many calls"
     retry_after_s = 1
+
+
+class RateLimited(TooManyCalls):
+    """More calls in a minute than the function, the caller or the namespace's quota takes."""
+
+    code, title = "rate-limited", "Too many calls in a short time"
 
 
 class FunctionError(FfxError):

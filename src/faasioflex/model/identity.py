@@ -1,0 +1,183 @@
+"""Who there is and who may do what: the records of the identity buckets. Each bucket has one writer: the API's use cases.
+
+People are known by (issuer, subject), never by name or e-mail: ``user_id`` makes one identifier of the two.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal
+
+Role = Literal["admin", "operator", "developer", "invoker", "auditor"]
+GrantVerb = Literal["invoke", "read", "deploy", "admin"]
+PrincipalKind = Literal["anonymous", "user", "service", "function"]
+TokenKind = Literal["access", "personal", "service", "function", "admin-file"]
+
+ROLES: tuple[Role, ...] = ("admin", "operator", "developer", "invoker", "auditor")
+GRANT_VERBS: tuple[GrantVerb, ...] = ("invoke", "read", "deploy", "admin")
+LOCAL_ADMIN = "u-local"  # the principal of ``admin_token_file``: whoever may read the data folder
+
+
+def user_id(issuer: str, subject: str) -> str:
+    """The platform's identifier of a person: ``u-`` and 24 hex digits, the same wherever it is worked out."""
+    return "u-" + hashlib.sha256(f"{issuer}\n{subject}".encode()).hexdigest()[:24]
+
+
+@dataclass(frozen=True)
+class UserRecord:
+    """Bucket ``ffx_users``, key ``uid``: made when somebody logs in for the first time, or before by an admin."""
+
+    uid: str
+    issuer: str  # of the login, "" for the local admin
+    subject: str
+    email: str
+    name: str
+    namespace: str  # of their own
+    role: Role  # everywhere; "developer" is what people are unless told otherwise
+    claimed_groups: tuple[str, ...]  # what the login said at the last exchange
+    created_at: float  # seconds since the epoch
+    updated_at: float
+    last_login_at: float | None = None
+    disabled: bool = False
+
+
+@dataclass(frozen=True)
+class GroupRecord:
+    """Bucket ``ffx_groups``, key ``name``. Members: those listed, and those whose login claims one of ``claims``."""
+
+    name: str
+    members: tuple[str, ...]  # uids
+    claims: tuple[str, ...]  # names of groups at the login (LDAP, GitHub teams)
+    description: str
+    created_at: float
+    created_by: str
+
+
+@dataclass(frozen=True)
+class NamespaceRecord:
+    """Bucket ``ffx_namespaces``, key ``name``. ``owners``: ``user:UID`` or ``group:NAME``; each is an admin of it."""
+
+    name: str
+    owners: tuple[str, ...]
+    personal: bool
+    description: str
+    created_at: float
+    created_by: str
+
+
+@dataclass(frozen=True)
+class Binding:
+    """``to``: ``user:UID`` or ``group:NAME``."""
+
+    to: str
+    role: Role
+
+
+@dataclass(frozen=True)
+class BindingsRecord:
+    """Bucket ``ffx_bindings``, key ``namespace``."""
+
+    namespace: str
+    bindings: tuple[Binding, ...]
+
+
+@dataclass(frozen=True)
+class Grant:
+    """``to``: ``user:UID``, ``group:NAME``, ``service:ID`` or ``function:NS/NAME``."""
+
+    to: str
+    verbs: tuple[GrantVerb, ...]
+
+
+@dataclass(frozen=True)
+class GrantsRecord:
+    """Bucket ``ffx_grants``, key ``ns.name``. Void where ``function_uid`` is not that of the function now."""
+
+    function_uid: str
+    grants: tuple[Grant, ...]
+
+
+@dataclass(frozen=True)
+class TokenScope:
+    """What a token may be used for; None: for all that its principal may."""
+
+    namespaces: tuple[str, ...] | None = None
+    functions: tuple[str, ...] | None = None  # ns/name
+    verbs: tuple[GrantVerb, ...] | None = None
+
+    @property
+    def everything(self) -> bool:
+        return self.namespaces is None and self.functions is None and self.verbs is None
+
+
+@dataclass(frozen=True)
+class TokenRecord:
+    """Bucket ``ffx_tokens``, key ``token_id``: personal and service tokens. The token itself is kept nowhere.
+
+    A personal token acts as ``owner`` within ``scope``. A service token is a principal of its own, ``service:TOKEN_ID``, which
+    may do what ``scope`` says (its namespaces and verbs are always given) and what it is granted.
+    """
+
+    token_id: str  # "t-…" personal, "s-…" service; also the pid of its principal
+    kind: Literal["personal", "service"]
+    name: str
+    owner: str  # uid of who made it
+    namespace: str  # whose it is: the owner's own, or the service's
+    scope: TokenScope
+    created_at: float
+    expires_at: float
+
+
+@dataclass(frozen=True)
+class TokenUse:
+    """Bucket ``ffx_token_use``, key ``token_id``: written at most once a minute per token."""
+
+    last_used_at: float
+
+
+@dataclass(frozen=True)
+class Revocation:
+    """Bucket ``ffx_revoked``: key ``jti.JTI`` or ``token.TOKEN_ID`` (that token), ``sub.UID`` (issued before ``before``).
+
+    May be removed after ``until``, when all that it is about have expired.
+    """
+
+    before: float | None
+    until: float
+
+
+@dataclass(frozen=True)
+class Quota:
+    """Bucket ``ffx_quotas``, key ``namespace``. None: no bound."""
+
+    functions: int | None = None
+    instances: int | None = None
+    memory_bytes: int | None = None  # of all instances together
+    calls_per_minute: int | None = None
+    storage_bytes: int | None = None  # code of all kept revisions
+
+
+@dataclass(frozen=True)
+class SecretRecord:
+    """Bucket ``ffx_secrets``, key ``ns.name``: the value, encrypted with the namespace's key ``key_id``."""
+
+    namespace: str
+    name: str
+    key_id: str
+    nonce: str  # base64
+    ciphertext: str  # base64
+    version: int
+    created_at: float
+    updated_at: float
+    updated_by: str
+
+
+@dataclass(frozen=True)
+class NamespaceKey:
+    """Bucket ``ffx_keys``, key ``namespace``: the key of its secrets, wrapped by the master key ``master_id``."""
+
+    key_id: str
+    master_id: str
+    wrapped: str  # base64
+    created_at: float
