@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from faasioflex.model.identity import TokenKind
+
 AUDIENCE = "faasioflex"  # of every token that the platform takes; of a login's own tokens it is the client's id
 TOKEN_TYPE = "at+jwt"  # noqa: S105 - RFC 9068: so that an ID token is never taken for one
 
@@ -25,7 +27,7 @@ class Claims:
     jti: str
     issued_at: float
     expires_at: float
-    kind: str = "access"
+    kind: TokenKind = "access"
     email: str = ""
     name: str = ""
     groups: tuple[str, ...] = field(default=())

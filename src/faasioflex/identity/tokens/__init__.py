@@ -1,0 +1,1 @@
+"""The token service: what the platform signs, and how it is verified."""
