@@ -12,6 +12,7 @@ from faasioflex.model.identity import (
     NamespaceKey,
     NamespaceRecord,
     Quota,
+    RefreshFamily,
     Revocation,
     SecretRecord,
     TokenRecord,
@@ -63,10 +64,24 @@ GRANTS = BucketPlan("ffx_grants", GrantsRecord)
 TOKENS = BucketPlan("ffx_tokens", TokenRecord)
 TOKEN_USE = BucketPlan("ffx_token_use", TokenUse)
 REVOKED = BucketPlan("ffx_revoked", Revocation)
+REFRESH = BucketPlan("ffx_refresh", RefreshFamily, ttl_s=30 * 86_400)  # what nobody refreshed for so long has ended
 QUOTAS = BucketPlan("ffx_quotas", Quota)
 SECRETS = BucketPlan("ffx_secrets", SecretRecord)
 SECRET_KEYS = BucketPlan("ffx_keys", NamespaceKey)
-IDENTITY = (USERS, GROUPS, NAMESPACES, BINDINGS, GRANTS, TOKENS, TOKEN_USE, REVOKED, QUOTAS, SECRETS, SECRET_KEYS)
+IDENTITY = (
+    USERS,
+    GROUPS,
+    NAMESPACES,
+    BINDINGS,
+    GRANTS,
+    TOKENS,
+    TOKEN_USE,
+    REVOKED,
+    REFRESH,
+    QUOTAS,
+    SECRETS,
+    SECRET_KEYS,
+)
 BUCKETS = (FUNCTIONS, REVISIONS, STATUS, SCALE, ROUTES, INVOCATIONS, *IDENTITY)
 
 CODE_OBJECTS = "ffx_code"

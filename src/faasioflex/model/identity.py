@@ -6,7 +6,7 @@ People are known by (issuer, subject), never by name or e-mail: ``user_id`` make
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Role = Literal["admin", "operator", "developer", "invoker", "auditor"]
@@ -16,6 +16,7 @@ TokenKind = Literal["access", "personal", "service", "function", "admin-file"]
 
 ROLES: tuple[Role, ...] = ("admin", "operator", "developer", "invoker", "auditor")
 GRANT_VERBS: tuple[GrantVerb, ...] = ("invoke", "read", "deploy", "admin")
+EMBEDDED_ISSUER = "embedded"  # in ``user_id``: of the embedded login's people, whatever address the platform has now
 LOCAL_ADMIN = "u-local"  # the principal of ``admin_token_file``: whoever may read the data folder
 
 
@@ -134,6 +135,24 @@ class TokenUse:
     """Bucket ``ffx_token_use``, key ``token_id``: written at most once a minute per token."""
 
     last_used_at: float
+
+
+@dataclass(frozen=True)
+class RefreshFamily:
+    """Bucket ``ffx_refresh``, key ``family``: one login of one client, and the refresh token that holds now.
+
+    A refresh token is the family's name and a secret; using one that was used before ends the family.
+    """
+
+    uid: str
+    client_id: str
+    digest: str  # sha256 of the secret that holds now
+    scope: str
+    started_at: float  # of the login
+    issued_at: float  # of the refresh token that holds now
+    expires_at: float  # of the family
+    access: tuple[tuple[str, float], ...] = ()  # (jti, expires_at) of access tokens that still hold
+    said: dict[str, str] = field(default_factory=dict)  # what a login keeps for its own clients
 
 
 @dataclass(frozen=True)
