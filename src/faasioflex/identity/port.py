@@ -41,6 +41,7 @@ class Identity:
     groups: tuple[str, ...]
     audience: str
     expires_at: float
+    issued_at: float = 0.0  # without it, nobody gets in whose tokens were ever cut off
 
 
 @dataclass(frozen=True)
