@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -32,6 +33,7 @@ class Mirror(Generic[T]):
         self._next_listener = 0
         self._task: asyncio.Task[None] | None = None
         self._filled = asyncio.Event()
+        self._grown = asyncio.Event()
 
     async def start(self) -> None:
         """Return when the first snapshot is in ``entries``; waits for the server as long as it takes."""
@@ -50,6 +52,20 @@ class Mirror(Generic[T]):
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+    async def catch_up(self, key: str, within_s: float = 1.0) -> None:
+        """Return when ``entries`` has what the leader has of ``key`` now; after ``within_s`` as it is.
+
+        A key that is gone there is not waited for. Raises: Unavailable.
+        """
+        entry = await self._bucket.get(key)
+        if entry is None:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while self.revision < entry.revision:
+                    self._grown.clear()
+                    await self._grown.wait()
 
     def listen(self, callback: Listen) -> Callable[[], None]:
         """Call ``callback(keys)`` after every change of ``entries`` (all keys at the first snapshot). Returns unlisten."""
@@ -91,6 +107,7 @@ class Mirror(Generic[T]):
         self.revision = max(self.revision, item.revision)
         self.problem = None
         self._filled.set()
+        self._grown.set()
         for callback in list(self._listeners.values()):
             try:
                 callback(touched)

@@ -28,10 +28,19 @@ class Authenticate(Protocol):
 
 
 class Authenticator:
-    def __init__(self, verifier: TokenVerifier, directory: Directory, clock: Callable[[], float] = time.time) -> None:
+    """``used`` hears the pid of each principal that showed a token (tokens.usage.UseReporter.record_use)."""
+
+    def __init__(
+        self,
+        verifier: TokenVerifier,
+        directory: Directory,
+        clock: Callable[[], float] = time.time,
+        used: Callable[[str], None] | None = None,
+    ) -> None:
         self._verifier = verifier
         self._directory = directory
         self._clock = clock
+        self._used = used
 
     def bearer(self, authorization: Sequence[str]) -> Principal:
         if not authorization:
@@ -46,4 +55,9 @@ class Authenticator:
     def token(self, token: str) -> Principal:
         if len(token) > LONGEST_TOKEN:
             raise NotAuthenticated("The token is too long to be one of this platform")
-        return self._directory.principal(self._verifier.verify(token), self._clock())
+        claims = self._verifier.verify(token)
+        try:
+            return self._directory.principal(claims, self._clock())
+        except NotAuthenticated as error:
+            error.pid = claims.pid
+            raise

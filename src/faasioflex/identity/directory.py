@@ -13,7 +13,7 @@ from faasioflex.bus.port import Bus
 from faasioflex.identity.access import Access, Revoked
 from faasioflex.identity.claims import Claims
 from faasioflex.identity.policy import Resource, allowed
-from faasioflex.identity.principal import FUNCTION_PREFIX, Principal
+from faasioflex.identity.principal import FUNCTION_PREFIX, USER_PREFIX, Principal
 from faasioflex.model.errors import NotAuthenticated, TokenRevoked
 from faasioflex.model.function import Visibility
 from faasioflex.model.identity import (
@@ -76,6 +76,16 @@ class Directory:
         for mirror in self._mirrors:
             mirror.listen(lambda _: callback())
 
+    async def learn(self, pid: str) -> None:
+        """Take in what the leader has now of the person or the token ``pid``: made a moment ago, it counts at once.
+
+        Raises: Unavailable.
+        """
+        if pid.startswith(USER_PREFIX):
+            await self.users.catch_up(pid)
+        else:
+            await self.tokens.catch_up(pid)
+
     # who
 
     def principal(self, claims: Claims, now: float) -> Principal:
@@ -87,7 +97,14 @@ class Directory:
             return self._of_token(claims, now)
         if claims.kind == "function":
             name = claims.subject.removeprefix(FUNCTION_PREFIX)
-            return Principal("function", claims.pid, claims.subject, name.partition(".")[0], jti=claims.jti)
+            return Principal(
+                "function",
+                claims.pid,
+                claims.subject,
+                name.partition(".")[0],
+                jti=claims.jti,
+                function_uid=claims.function_uid,
+            )
         return self._person(claims.subject, claims, ())
 
     def principal_of_token(self, token: TokenRecord) -> Principal:

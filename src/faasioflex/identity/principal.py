@@ -29,6 +29,7 @@ class Principal:
     email: str = ""
     name: str = ""
     jti: str = ""  # of the token that was shown
+    function_uid: str = ""  # of a function: its registration, which the token was made for
 
     @property
     def subjects(self) -> frozenset[str]:

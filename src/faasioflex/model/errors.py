@@ -42,6 +42,7 @@ class NotAuthenticated(FfxError):
     """No token where one is needed, or one that does not hold; answers carry ``WWW-Authenticate: Bearer``."""
 
     code, status, title = "not-authenticated", 401, "Who are you?"
+    pid: str = ""  # of a token that is ours, and is refused all the same; "" where it is not known to be one
 
 
 class TokenExpired(NotAuthenticated):

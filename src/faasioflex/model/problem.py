@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from faasioflex.model.errors import FfxError
+from faasioflex.model.errors import FfxError, NotAuthenticated
 
 PROBLEM_TYPE_BASE = "https://faasioflex.dev/problems/"
 PROBLEM_CONTENT_TYPE = "application/problem+json"
@@ -32,8 +32,10 @@ def problem_body(error: FfxError, request_id: str) -> bytes:
 
 
 def problem_headers(error: FfxError) -> dict[str, str]:
-    """Content-Type, and Retry-After (whole seconds) where the error says when to come back."""
+    """Content-Type, Retry-After (whole seconds) where the error says when to come back, WWW-Authenticate with a 401."""
     headers = {"Content-Type": PROBLEM_CONTENT_TYPE}
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, NotAuthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
     return headers
