@@ -57,7 +57,10 @@ class Authenticator:
             raise NotAuthenticated("The token is too long to be one of this platform")
         claims = self._verifier.verify(token)
         try:
-            return self._directory.principal(claims, self._clock())
+            principal = self._directory.principal(claims, self._clock())
         except NotAuthenticated as error:
             error.pid = claims.pid
             raise
+        if self._used is not None:
+            self._used(principal.pid)
+        return principal

@@ -12,7 +12,7 @@ from faasioflex.bus import buckets
 from faasioflex.bus.port import Bucket, Bus, Entry
 from faasioflex.identity.port import Identity
 from faasioflex.model.errors import Conflict, NotAuthenticated
-from faasioflex.model.identity import LOCAL_ADMIN, NamespaceRecord, Role, UserRecord, user_id
+from faasioflex.model.identity import EMBEDDED_ISSUER, LOCAL_ADMIN, NamespaceRecord, Role, UserRecord, user_id
 from faasioflex.model.names import ADMIN_NAMESPACE, is_name
 
 T = TypeVar("T")
@@ -23,20 +23,37 @@ MOST_GROUPS = 200
 
 
 class People:
-    """``admin_emails``: verified addresses that are made admin at their first login, where the login makes no admin itself."""
+    """``admin_emails``: verified addresses that are made admin at their first login, where the login makes no admin itself.
 
-    def __init__(self, bus: Bus, clock: Callable[[], float], admin_emails: frozenset[str] = frozenset()) -> None:
+    ``own_issuers``: the platform's, whose people stay who they are when its address changes.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        clock: Callable[[], float],
+        admin_emails: frozenset[str] = frozenset(),
+        own_issuers: Callable[[], frozenset[str]] = frozenset,
+    ) -> None:
         self._users: Bucket[UserRecord] = bus.bucket(buckets.USERS.name, UserRecord)
         self._namespaces: Bucket[NamespaceRecord] = bus.bucket(buckets.NAMESPACES.name, NamespaceRecord)
         self._clock = clock
-        self._admin_emails = admin_emails
+        self._admin_emails = frozenset(email.lower() for email in admin_emails)
+        self._own_issuers = own_issuers
+
+    def uid(self, issuer: str, subject: str) -> str:
+        """Of a person as their login knows them."""
+        return user_id(self._issuer(issuer), subject)
+
+    def _issuer(self, issuer: str) -> str:
+        return EMBEDDED_ISSUER if issuer in self._own_issuers() else issuer
 
     async def provision(self, identity: Identity, role: Role | None = None) -> UserRecord:
         """Who logged in, with what their login says now. ``role``: of a record that is made now.
 
         Raises: NotAuthenticated where the account is disabled; Unavailable.
         """
-        uid = user_id(identity.issuer, identity.subject)
+        uid = self.uid(identity.issuer, identity.subject)
         now = self._clock()
         for _ in range(ATTEMPTS):
             entry = await self._users.get(uid)
@@ -76,7 +93,7 @@ class People:
         given: Role = role or ("admin" if verified else "developer")
         user = UserRecord(
             uid,
-            identity.issuer,
+            self._issuer(identity.issuer),
             identity.subject,
             identity.email,
             identity.name,
@@ -96,12 +113,36 @@ class People:
     async def _namespace(self, uid: str, identity: Identity, role: Role, now: float) -> str:
         """The person's own: the one that is theirs already, else the first free one of their e-mail's name."""
         owner = f"user:{uid}"
+        if role == "admin" and await self._first_admin(owner, now):
+            return ADMIN_NAMESPACE
         for name in slugs(identity.email or identity.name or "user", uid):
             record = NamespaceRecord(name, (owner,), True, "", now, owner)
             entry = await _create(self._namespaces, name, record)
             if entry.value.personal and entry.value.owners == (owner,):
                 return name
         raise Conflict("No namespace could be made for this account: call again")
+
+    async def _first_admin(self, owner: str, now: float) -> bool:
+        """Whether the namespace ``admin`` is theirs: the first person who is made admin gets it, beside the local admin."""
+        local = f"user:{LOCAL_ADMIN}"
+        for _ in range(ATTEMPTS):
+            entry = await _create(
+                self._namespaces,
+                ADMIN_NAMESPACE,
+                NamespaceRecord(ADMIN_NAMESPACE, (local,), False, "the platform's own", now, local),
+            )
+            if owner in entry.value.owners:
+                return True
+            if set(entry.value.owners) != {local}:
+                return False
+            try:
+                await self._namespaces.update(
+                    ADMIN_NAMESPACE, replace(entry.value, owners=(local, owner)), entry.revision
+                )
+            except Conflict:
+                continue
+            return True
+        raise Conflict("The namespace admin is being changed all the time: log in again")
 
 
 def slugs(text: str, uid: str) -> Iterator[str]:

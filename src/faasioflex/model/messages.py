@@ -13,6 +13,7 @@ USAGE_SUBJECT = "ffx.measure.usage"  # function manager -> API
 LOGS_SUBJECT = "ffx.log"  # + .ns.name; stream FFX_LOGS
 BUILD_LOGS_SUBJECT = "ffx.buildlog"  # + .ns.name; stream FFX_BUILD_LOGS
 EVENTS_SUBJECT = "ffx.event"  # + .noun.verb.ns.name; stream FFX_EVENTS
+USED_SUBJECT = "ffx.identity.used"  # whoever takes tokens -> API
 CALL_SUBJECT = "ffx.call"  # + .ns.name; request/reply
 
 
@@ -119,3 +120,10 @@ class UsageReport:
     at: float
     period_s: float  # that ``cpu_s`` is of
     usages: tuple[RevisionUsage, ...]
+
+
+@dataclass(frozen=True)
+class TokensUsed:
+    """Ids of personal and service tokens that calls came with; each at most once a minute from each member."""
+
+    tokens: tuple[str, ...]

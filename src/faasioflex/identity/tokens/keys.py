@@ -79,6 +79,10 @@ class SigningKeys:
         """When the newest key was made, epoch seconds."""
         return max(key.since for key in self._current().values())
 
+    def signing_kid(self) -> str:
+        """Of the key that signs now."""
+        return self._signing().kid
+
     def sign(self, claims: Mapping[str, Any], typ: str) -> str:
         """A compact JWS with our newest published key."""
         key = self._signing()

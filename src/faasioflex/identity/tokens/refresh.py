@@ -86,10 +86,17 @@ class RefreshTokens:
         return f"r-{entry.key}.{secret}"
 
     async def end(self, entry: Entry[RefreshFamily]) -> None:
-        """The login, with the access tokens that came of it."""
-        await self._families.delete(entry.key)
-        for jti, expires_at in entry.value.access:
-            await self._revocations.revoke_jti(jti, expires_at)
+        """The login, with the access tokens that came of it, also of a refresh that happens meanwhile."""
+        found: Entry[RefreshFamily] | None = entry
+        while found is not None:
+            try:
+                await self._families.delete(found.key, found.revision)
+            except Conflict:
+                found = await self._families.get(found.key)
+                continue
+            for jti, expires_at in found.value.access:
+                await self._revocations.revoke_jti(jti, expires_at)
+            return
 
     async def end_of_token(self, token: str, client_id: str) -> bool:
         """As :meth:`end`, of a token that its client gives back, used or not; False where it is no refresh token."""
