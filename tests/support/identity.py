@@ -14,9 +14,11 @@ from faasioflex.bus.port import Bus
 from faasioflex.identity.authenticator import Authenticator
 from faasioflex.identity.directory import Directory
 from faasioflex.identity.people import People
-from faasioflex.identity.port import Identity
+from faasioflex.identity.port import Identity, Login
 from faasioflex.identity.tokens.keys import SigningKeys
+from faasioflex.identity.tokens.long_lived import LongLivedTokens
 from faasioflex.identity.tokens.mint import Mint
+from faasioflex.identity.tokens.service import TokenService
 from faasioflex.identity.tokens.verifier import Verifier
 from faasioflex.model.identity import Role, UserRecord
 
@@ -37,15 +39,28 @@ class TestIdentity:
 
     __test__ = False
 
-    def __init__(self, bus: Bus, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, bus: Bus, clock: Callable[[], float] = time.time, login: Login | None = None) -> None:
         self._bus = bus
         self._clock = clock
-        self.people = People(bus, clock)
+        self.people = People(bus, clock, own_issuers=lambda: frozenset({ISSUER}))
         self.directory = Directory(bus)
         self.mint = Mint(throwaway_keys(), ISSUER)
         verifier = Verifier(throwaway_keys(), lambda: frozenset({ISSUER}), clock=clock)
         self.authenticate = Authenticator(verifier, self.directory, clock)
-        self.api = ApiIdentity(self.authenticate, self.directory)
+        self.tokens = TokenService(
+            bus,
+            directory=self.directory,
+            people=self.people,
+            keys=throwaway_keys(),
+            mint=self.mint,
+            verifier=verifier,
+            clock=clock,
+            login=login,
+        )
+        self.long_lived = LongLivedTokens(bus, self.directory, self.mint, clock)
+        self.api = ApiIdentity(
+            self.authenticate, self.directory, self.tokens, self.long_lived, self.people, login, "nats://127.0.0.1:4222"
+        )
 
     async def start(self) -> None:
         await self.people.ensure_local_admin()
@@ -62,6 +77,8 @@ class TestIdentity:
         """A person ``NAME@example.test`` with the namespace ``NAME``."""
         identity = Identity(LOGIN, name, f"{name}@example.test", True, name.title(), groups, "ffx-cli", 0.0)
         record = await self.people.provision(identity, role)
+        if self.directory.problem is None:
+            await self.directory.learn(record.uid)
         bucket = self._bus.bucket(buckets.USERS.name, UserRecord)
         entry = await bucket.get(record.uid)
         assert entry is not None

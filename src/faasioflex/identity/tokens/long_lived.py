@@ -6,6 +6,7 @@ says; so whoever makes one must be an admin of every namespace in it. Neither re
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ DEFAULT_S, SHORTEST_S, LONGEST_S = 90 * DAY_S, 60.0, 366 * DAY_S
 MOST_TOKENS = 100  # of one owner
 MOST_NAMED = 50  # namespaces or functions in a scope
 LONGEST_NAME = 100
+_ID = re.compile(f"({PERSONAL_PREFIX}|{SERVICE_PREFIX})[0-9a-f]{{24}}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ class LongLivedTokens:
         return self._mint.personal(record, user.value, groups, now).token
 
     async def _find(self, principal: Principal, token_id: str) -> Entry[TokenRecord]:
-        entry = await self._tokens.get(token_id) if token_id[:2] in (PERSONAL_PREFIX, SERVICE_PREFIX) else None
+        entry = await self._tokens.get(token_id) if _ID.fullmatch(token_id) else None
         if entry is None or not _may(principal, "read", entry.value.owner):
             raise NotFound(f"There is no token {ascii(token_id)[:60]} that you may see")
         return entry
