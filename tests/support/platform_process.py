@@ -88,6 +88,29 @@ class Platform:
         return str(self.document()["gateway_url"])
 
     @property
+    def token(self) -> str:
+        """The local admin's; renewed in its file, so read anew."""
+        file = self.document()["admin_token_file"]
+        return Path(file).read_text().strip() if file else ""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Of a request by the local admin."""
+        return {"Authorization": f"Bearer {self.token}"}
+
+    def client(self, **options: Any) -> httpx.Client:
+        """As the local admin, at the gateway."""
+        return httpx.Client(base_url=self.url, headers=self.headers, timeout=60, trust_env=False, **options)
+
+    def async_client(self, **options: Any) -> httpx.AsyncClient:
+        return httpx.AsyncClient(base_url=self.url, headers=self.headers, timeout=60, trust_env=False, **options)
+
+    def nats_credentials(self) -> tuple[str, str, str]:
+        """Address, user and password of the platform's own parts."""
+        found = json.loads((self.data / "run/nats.json").read_text())
+        return found["url"], found["user"], found["password"]
+
+    @property
     def pids(self) -> dict[str, int]:
         return dict(self.document()["processes"])
 

@@ -16,7 +16,7 @@ from faasioflex.platform.diagnosis import require_sandboxes
 from faasioflex.platform.folder import DataFolder
 from faasioflex.platform.lock import FolderInUse, holder
 from faasioflex.platform.settings import Settings
-from faasioflex.platform.supervisor.ports import loopback
+from faasioflex.platform.supervisor.ports import listen_address
 
 SUPERVISOR = "faasioflex.platform.supervisor"
 
@@ -37,6 +37,17 @@ def up(  # noqa: PLR0917 - one parameter per option
     tls: Annotated[
         str | None, typer.Option(help="self-signed: a certificate of the platform's own.", metavar="self-signed")
     ] = None,
+    insecure_plain_http: Annotated[
+        bool | None,
+        typer.Option(
+            "--insecure-plain-http",
+            help="Off loopback without TLS: whoever listens on the way reads passwords and tokens.",
+        ),
+    ] = None,
+    public_url: Annotated[
+        str | None,
+        typer.Option(help="How people reach the platform, also through a proxy in front of it.", metavar="URL"),
+    ] = None,
     functions_host: Annotated[
         str | None,
         typer.Option(help="A host name of the functions' own: they answer on it, and nowhere else.", metavar="NAME"),
@@ -45,11 +56,13 @@ def up(  # noqa: PLR0917 - one parameter per option
     """Start the platform on this machine.
 
     It stays in the foreground and stops with Ctrl-C, unless --detach is given; 'ffx down' stops it from elsewhere.
+    The first start on a folder prints the one-time password of its admin; it is kept nowhere. Off loopback it needs TLS.
     Every option can stand in the file of --config or in the environment as FFX_NAME.
 
     \b
     Examples:
       ffx up --data ./platform --port 0 --detach
+      ffx up --host 0.0.0.0 --tls self-signed --public-url https://lab.example.org:8080
       ffx up --tls self-signed --functions-host functions.example.org
     """
     flags: dict[str, Any] = {
@@ -60,12 +73,14 @@ def up(  # noqa: PLR0917 - one parameter per option
         "tls_cert": tls_cert,
         "tls_key": tls_key,
         "tls": tls,
+        "insecure_plain_http": insecure_plain_http,
+        "public_url": public_url,
         "functions_host": functions_host,
     }
     settings = Settings.load(flags, file=config or _config_of_environment())
     if settings.runtime == "docker":
         raise NotSupportedYet("The runtime docker is not supported yet. Use --runtime sandbox.")
-    loopback(settings.host)
+    listen_address(settings.host, secure=settings.secure, insecure=settings.insecure_plain_http)
     folder = settings.folder
     pid = holder(folder)
     if pid is not None:

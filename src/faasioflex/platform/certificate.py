@@ -12,6 +12,7 @@ import socket
 import sys
 from pathlib import Path
 
+import psutil
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -25,10 +26,13 @@ CERTIFICATE_DAYS = 90
 RENEW_BEFORE_DAYS = 30
 
 
-def ensure(folder: Path, host: str, now: dt.datetime) -> bool:
-    """See that ``folder`` has ca.pem, cert.pem (chain) and key.pem good for RENEW_BEFORE_DAYS more. True: made something new."""
+def ensure(folder: Path, host: str, now: dt.datetime, public: str = "") -> bool:
+    """See that ``folder`` has ca.pem, cert.pem (chain) and key.pem good for RENEW_BEFORE_DAYS more. True: made something new.
+
+    ``public``: the name or address by which others know the platform.
+    """
     make_private(folder)
-    names = _names(host)
+    names = _names(host, public)
     if _good(folder, names, now):
         return False
     authority_key, authority = _authority(folder, now)
@@ -47,14 +51,24 @@ def ensure(folder: Path, host: str, now: dt.datetime) -> bool:
     return True
 
 
-def _names(host: str) -> list[x509.GeneralName]:
-    addresses = dict.fromkeys(["127.0.0.1", "::1", host])
-    names: list[x509.GeneralName] = [x509.DNSName("localhost")]
-    names += [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
-    own = socket.gethostname()
-    if own and own.isascii() and own != "localhost":
-        names.append(x509.DNSName(own))
-    return names
+def _names(host: str, public: str) -> list[x509.GeneralName]:
+    addresses = dict.fromkeys(["127.0.0.1", "::1", *_addresses(host)])
+    names = dict.fromkeys(["localhost", socket.gethostname(), socket.getfqdn()])
+    try:
+        addresses[str(ipaddress.ip_address(public))] = None
+    except ValueError:
+        names[public] = None
+    found: list[x509.GeneralName] = [x509.DNSName(name) for name in names if name and name.isascii()]
+    return [*found, *(x509.IPAddress(ipaddress.ip_address(address)) for address in addresses)]
+
+
+def _addresses(host: str) -> list[str]:
+    """``host``; in place of "all of them" those of this machine."""
+    if not ipaddress.ip_address(host).is_unspecified:
+        return [host]
+    families = {socket.AF_INET, socket.AF_INET6}
+    found = (one for card in psutil.net_if_addrs().values() for one in card if one.family in families)
+    return [one.address.partition("%")[0] for one in found]
 
 
 def _good(folder: Path, names: list[x509.GeneralName], now: dt.datetime) -> bool:
@@ -157,12 +171,12 @@ def check(chain: Path, key: Path, now: dt.datetime) -> str | None:
 
 
 def main(arguments: list[str]) -> str | None:
-    """``ensure DIR HOST`` or ``check CHAIN KEY``; returns what is wrong, for sys.exit."""
-    verb, first, second = arguments
+    """``ensure DIR HOST [PUBLIC]`` or ``check CHAIN KEY``; returns what is wrong, for sys.exit."""
+    verb, first, second, *more = arguments
     now = dt.datetime.now(dt.UTC)
     if verb == "check":
         return check(Path(first), Path(second), now)
-    ensure(DataFolder.at(first).tls, second, now)
+    ensure(DataFolder.at(first).tls, second, now, *more)
     return None
 
 

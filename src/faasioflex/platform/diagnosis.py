@@ -16,7 +16,7 @@ from faasioflex.platform import binaries
 from faasioflex.platform.folder import DataFolder
 from faasioflex.platform.lock import holder
 from faasioflex.platform.settings import Settings
-from faasioflex.platform.supervisor.ports import GatewayPort, loopback
+from faasioflex.platform.supervisor.ports import GatewayPort, listen_address
 from faasioflex.runtime import capabilities
 from faasioflex.runtime.capabilities import Finding
 from faasioflex.runtime.language import language, languages
@@ -109,7 +109,7 @@ def _port(settings: Settings) -> Finding:
     port = GatewayPort(settings.folder)
     where = f"{settings.host}:{settings.port or 'any free'}"
     try:
-        host = loopback(settings.host)
+        host = listen_address(settings.host, secure=settings.secure, insecure=settings.insecure_plain_http)
         if settings.port and holder(settings.folder) is None:
             port.reserve(host, settings.port)
     except FfxError as error:

@@ -79,6 +79,26 @@ class DataFolder:
         return self.run / "nats.json"
 
     @property
+    def identity(self) -> Path:
+        """Keys, the embedded login's accounts, master key of secrets: 0700."""
+        return self.root / "identity"
+
+    @property
+    def login(self) -> Path:
+        """What the embedded login keeps: its accounts. Not there before the first start."""
+        return self.identity / "login"
+
+    @property
+    def first_admin(self) -> Path:
+        """JSON {"email", "password_hash"} of the first start's admin, until the embedded login has taken it in."""
+        return self.identity / "first-admin.json"
+
+    @property
+    def admin_token(self) -> Path:
+        """A token of the local admin, renewed at half its life: whoever may read this folder is the admin."""
+        return self.run / "admin.token"
+
+    @property
     def nats(self) -> Path:
         return self.root / "nats"
 

@@ -40,8 +40,17 @@ class Settings:
     """Resolved and checked; ``to_environment`` and ``load`` are each other's inverse."""
 
     data: str = _setting("", "folder", "everything the platform keeps; empty: $XDG_DATA_HOME/faasioflex")
-    host: str = _setting("127.0.0.1", "address", "until identity exists every caller is the admin, so loopback only")
+    host: str = _setting("127.0.0.1", "address", "nobody elsewhere reaches it until told; others need TLS")
     port: int = _setting(8080, "TCP port", "0 takes a free one and keeps it in the data folder")
+    public_url: str | None = _setting(
+        None,
+        "URL",
+        "how people reach the platform, also through a proxy: tokens and links name it; empty: the gateway's",
+    )
+    insecure_plain_http: bool = _setting(
+        False, "true or false", "plain HTTP off loopback: whoever listens on the way reads the tokens"
+    )
+    admin_email: str = _setting("admin@localhost", "e-mail", "of the login that the first start makes")
     runtime: str = _setting("sandbox", "driver", "bubblewrap needs neither root nor Docker")
     cache: str = _setting("", "folder", "fetched toolchains, for all platforms; empty: $XDG_CACHE_HOME/faasioflex")
     runtimes: str = _setting("", "folder", "more languages beside those that come along: docs/add-a-language.md")
@@ -78,11 +87,21 @@ class Settings:
     def secure(self) -> bool:
         return self.tls is not None or self.tls_cert is not None
 
+    def url(self, gateway_url: str) -> str:
+        """How people reach the platform, without a slash at the end."""
+        return (self.public_url or gateway_url).rstrip("/")
+
+    @property
+    def host_names(self) -> frozenset[str]:
+        """Names of the platform besides this machine's addresses: requests that call it otherwise are refused."""
+        name = urlsplit(self.public_url or "").hostname
+        return frozenset({name} if name else ())
+
     def functions_url(self, gateway_url: str) -> str:
         """Where functions answer: the gateway's scheme and port with their own host name; "" where they have none."""
         if self.functions_host is None:
             return ""
-        gateway = urlsplit(gateway_url)
+        gateway = urlsplit(self.url(gateway_url))
         port = f":{gateway.port}" if gateway.port else ""
         return f"{gateway.scheme or 'http'}://{self.functions_host}{port}"
 
@@ -160,6 +179,16 @@ class Settings:
                 found.append(FieldError(f"/{name}", str(error)))
         if not MIB <= self.nats_max_payload_bytes <= 64 * MIB:
             found.append(FieldError("/nats_max_payload_bytes", "must be 1 MiB to 64 MiB, which is NATS's own bound"))
+        return found + self._problems_of_names()
+
+    def _problems_of_names(self) -> list[FieldError]:
+        found = []
+        if self.public_url is not None and not _is_origin(self.public_url):
+            found.append(
+                FieldError("/public_url", "must be https://HOST or https://HOST:PORT (or http), without a path")
+            )
+        if not re.fullmatch(r"[^@\s]{1,64}@[^@\s]{1,190}", self.admin_email):
+            found.append(FieldError("/admin_email", "must be an e-mail address, like admin@example.org"))
         return found
 
 
@@ -168,6 +197,16 @@ def parse_hosts(text: str) -> tuple[str, ...]:
     entries = tuple(text.replace(",", " ").split())
     parse_all(entries)
     return entries
+
+
+def _is_origin(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    plain = not (parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc)
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and plain
 
 
 def default_data() -> Path:
@@ -206,6 +245,8 @@ def _convert(kind: str, value: Any) -> Any:
     """``value`` (a text of the environment, or a file's own type) as ``kind``. Raises ValueError with a sentence."""
     if kind == "str | None":
         return None if value is None else str(value)
+    if kind == "bool":
+        return _truth(value)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise ValueError(f"must be {'a text' if kind == 'str' else 'a number'}")
     if kind == "str":
@@ -214,3 +255,12 @@ def _convert(kind: str, value: Any) -> Any:
         return int(value) if kind == "int" else float(value)
     except ValueError:
         raise ValueError(f"must be {'a whole number' if kind == 'int' else 'a number'}, not {value!r}") from None
+
+
+def _truth(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    try:
+        return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[str(value).lower()]
+    except KeyError:
+        raise ValueError(f"must be true or false, not {value!r}") from None

@@ -23,9 +23,8 @@ BACK_WITHIN_S = 20.0
 
 
 async def connected(platform: Platform) -> NatsBus:
-    url = platform.document()["nats_url"]
-    user, _, password = url.split("//")[1].split("@")[0].partition(":")
-    return await nats.connect("nats://" + url.split("@")[1], user, password, name="test")
+    address, user, password = platform.nats_credentials()
+    return await nats.connect(address, user, password, name="test")
 
 
 @pytest.mark.parametrize("name", ["nats", "envoy", "egress", "launcher", "control", "invoker"])

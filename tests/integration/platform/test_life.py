@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -32,7 +33,7 @@ def test_it_starts_serves_and_stops_leaving_nothing(new_platform: MakePlatform, 
     document = platform.document()
     assert httpx.get(f"{document['gateway_url']}/readyz").status_code == 200
     assert httpx.get(f"{document['api_url']}/healthz").status_code == 200
-    assert document["issuer"] is None
+    assert document["issuer"] == f"{platform.url}/oidc"
     assert document["admin_token_file"] is None
     assert set(document["processes"]) == {"nats", "envoy", "launcher", "egress", "control", "invoker"}
     assert platform.process
@@ -54,15 +55,14 @@ def test_what_it_keeps_is_closed_to_others(platform: Platform) -> None:
 
 
 def test_credentials_are_in_no_command_line(platform: Platform) -> None:
-    password = platform.document()["nats_url"].split(":")[2].split("@")[0]
+    _, _, password = platform.nats_credentials()
     assert len(password) >= 32
+    assert password not in json.dumps(platform.document())
     assert [command for command in processes_with(platform.data).values() if password in command] == []
 
 
 async def test_the_bus_takes_only_who_has_the_password(platform: Platform) -> None:
-    url = platform.document()["nats_url"]
-    user, _, password = url.split("//")[1].split("@")[0].partition(":")
-    address = "nats://" + url.split("@")[1]
+    address, user, password = platform.nats_credentials()
     bus = await nats.connect(address, user, password, name="test")
     assert bus.connected
     await bus.close()
@@ -145,7 +145,7 @@ def test_a_port_in_use_is_an_error_that_says_what_to_do(new_platform: MakePlatfo
 @pytest.mark.parametrize(
     ("options", "code"),
     [
-        (["--host", "0.0.0.0"], "not-supported-yet"),  # noqa: S104 - what is refused
+        (["--host", "0.0.0.0"], "insecure-address"),  # noqa: S104 - what is refused
         (["--runtime", "docker"], "not-supported-yet"),
         (["--runtime", "jail"], "invalid"),
         (["--tls-cert", "/nowhere.pem"], "invalid"),

@@ -11,6 +11,7 @@ import pytest
 from cryptography import x509
 
 from faasioflex.platform import certificate
+from faasioflex.platform.supervisor.ports import reached_at
 from support.platform_process import Platform, wait_for
 
 MakePlatform = Callable[..., Platform]
@@ -49,6 +50,31 @@ def test_self_signed(new_platform: MakePlatform) -> None:
 
     wait_for(lambda: shown() == new.serial_number, 10, "the new certificate")
     assert platform.pids["envoy"] == before
+
+
+def test_off_loopback_with_a_certificate_for_all_addresses_and_the_public_name(new_platform: MakePlatform) -> None:
+    public = "https://lab.example.test:8443"
+    platform = new_platform("--host", "0.0.0.0", "--tls", "self-signed", "--public-url", public).start()  # noqa: S104
+    document = platform.document()
+    assert document["gateway_url"].startswith("https://127.0.0.1:")
+    assert document["issuer"] == f"{public}/oidc"
+    trust = ssl.create_default_context(cafile=document["ca_file"])
+    port = int(platform.url.rpartition(":")[2])
+    for address in {"127.0.0.1", reached_at("0.0.0.0")}:  # noqa: S104
+        assert httpx.get(f"https://{address}:{port}/readyz", verify=trust, trust_env=False).status_code == 200
+    named = {"Host": "lab.example.test:8443"}
+    with httpx.Client(verify=trust, trust_env=False) as client:
+        name = {"sni_hostname": "lab.example.test"}  # checked against the certificate too
+        answer = client.get(f"{platform.url}/readyz", headers=named, extensions=name)
+    assert answer.status_code == 200
+    strange = httpx.get(f"{platform.url}/readyz", verify=trust, headers={"Host": "other.example.test"})
+    assert strange.status_code == 403
+
+
+def test_off_loopback_in_the_clear_only_when_told_so(new_platform: MakePlatform) -> None:
+    platform = new_platform("--host", "0.0.0.0", "--insecure-plain-http").start()  # noqa: S104
+    assert platform.document()["gateway_url"].startswith("http://127.0.0.1:")
+    assert "WITHOUT ENCRYPTION" in platform.output()
 
 
 def test_it_is_made_once_and_again_when_it_is_spoilt(tmp_path: Path) -> None:

@@ -1,14 +1,22 @@
 from __future__ import annotations
 
+import ipaddress
 import socket
 from pathlib import Path
 
 import pytest
 
-from faasioflex.model.errors import NotSupportedYet
+from faasioflex.model.errors import Invalid
 from faasioflex.platform.folder import DataFolder
 from faasioflex.platform.private_file import make_private
-from faasioflex.platform.supervisor.ports import GatewayPort, PortInUse, loopback, nats_port
+from faasioflex.platform.supervisor.ports import (
+    GatewayPort,
+    InsecureAddress,
+    PortInUse,
+    listen_address,
+    nats_port,
+    reached_at,
+)
 
 
 @pytest.fixture
@@ -30,14 +38,28 @@ def listening(port: int = 0) -> socket.socket:
 @pytest.mark.parametrize(
     ("host", "address"), [("localhost", "127.0.0.1"), ("127.0.0.9", "127.0.0.9"), ("[::1]", "::1")]
 )
-def test_loopback_addresses(host: str, address: str) -> None:
-    assert loopback(host) == address
+def test_on_loopback_plain_http_is_fine(host: str, address: str) -> None:
+    assert listen_address(host, secure=False, insecure=False) == address
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "example.com", "", "127.0.0.1.example.com"])  # noqa: S104
-def test_others_are_refused_with_a_sentence(host: str) -> None:
-    with pytest.raises(NotSupportedYet, match="loopback only"):
-        loopback(host)
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2"])  # noqa: S104
+def test_elsewhere_it_needs_tls_unless_told_otherwise(host: str) -> None:
+    for way in ("--tls-cert", "--tls self-signed", "--insecure-plain-http"):
+        with pytest.raises(InsecureAddress, match=way):
+            listen_address(host, secure=False, insecure=False)
+    assert listen_address(host, secure=True, insecure=False) == host
+    assert listen_address(host, secure=False, insecure=True) == host
+
+
+@pytest.mark.parametrize("host", ["example.com", "", "127.0.0.1.example.com"])
+def test_a_name_is_no_address(host: str) -> None:
+    with pytest.raises(Invalid, match="public_url"):
+        listen_address(host, secure=True, insecure=True)
+
+
+def test_all_addresses_are_reached_at_one() -> None:
+    assert reached_at("127.0.0.9") == "127.0.0.9"
+    assert not ipaddress.ip_address(reached_at("0.0.0.0")).is_unspecified  # noqa: S104
 
 
 def test_port_0_is_kept(folder: DataFolder) -> None:

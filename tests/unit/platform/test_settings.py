@@ -123,3 +123,28 @@ def test_the_documentation_is_up_to_date() -> None:
 def test_functions_with_a_host_of_their_own_have_a_url_there(gateway: str, functions: str) -> None:
     assert Settings.load({"functions_host": "fn.example.org"}, {}).functions_url(gateway) == functions
     assert Settings.load({}, {}).functions_url(gateway) == ""
+
+
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("0", False), ("Yes", True)])
+def test_a_truth_is_a_word(text: str, value: bool) -> None:
+    assert Settings.load({}, {"FFX_INSECURE_PLAIN_HTTP": text}).insecure_plain_http is value
+    settings = Settings.load({"insecure_plain_http": value}, {})
+    assert Settings.load({}, settings.to_environment()).insecure_plain_http is value
+    with pytest.raises(Invalid, match="true or false"):
+        Settings.load({"insecure_plain_http": "perhaps"}, {})
+
+
+@pytest.mark.parametrize(
+    "url", ["lab.example", "ftp://lab.example", "https://lab.example/x", "https://a@b", "https://h:x"]
+)
+def test_a_public_url_is_scheme_host_and_port(url: str) -> None:
+    with pytest.raises(Invalid, match="public_url"):
+        Settings.load({"public_url": url}, {})
+
+
+def test_the_public_url_is_what_others_are_told() -> None:
+    assert Settings.load({}, {}).url("http://127.0.0.1:8080") == "http://127.0.0.1:8080"
+    settings = Settings.load({"public_url": "https://lab.example:8443/", "functions_host": "f.example"}, {})
+    assert settings.url("http://127.0.0.1:8080") == "https://lab.example:8443"
+    assert settings.functions_url("http://127.0.0.1:8080") == "https://f.example:8443"
+    assert settings.host_names == {"lab.example"}

@@ -33,6 +33,7 @@ def _api(host: Host, bus: Bus, settings: Settings) -> Part:
         invoker_socket=folder.invoker_socket,
         readiness=host.readiness,
         functions_url=settings.functions_url(os.environ.get("FFX_GATEWAY_URL", "")),
+        hosts=settings.host_names,
     )
 
 

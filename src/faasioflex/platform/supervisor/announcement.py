@@ -13,10 +13,11 @@ from faasioflex.platform.private_file import write_private
 
 @dataclass(frozen=True)
 class Announcement:
-    """``ca_file``: the authority that signed the gateway's certificate, where it is our own."""
+    """``ca_file``: the authority that signed the gateway's certificate, where it is our own. ``nats_url``: without credentials."""
 
     gateway_url: str
     nats_url: str
+    issuer: str
     ca_file: Path | None
 
     def write(self, folder: DataFolder, processes: dict[str, int]) -> None:
@@ -25,8 +26,8 @@ class Announcement:
             "gateway_url": self.gateway_url,
             "api_url": self.gateway_url,
             "nats_url": self.nats_url,
-            "issuer": None,
-            "admin_token_file": None,
+            "issuer": self.issuer,
+            "admin_token_file": str(folder.admin_token) if folder.admin_token.exists() else None,
             "ca_file": str(self.ca_file) if self.ca_file else None,
             "pid": os.getpid(),
             "processes": processes,
@@ -34,6 +35,13 @@ class Announcement:
         write_private(folder.platform_json, json.dumps(content, indent=2) + "\n")
 
 
+def issuer_url(url: str) -> str:
+    """Of the tokens of the platform that people reach at ``url``."""
+    return f"{url}/oidc"
+
+
 def gateway_url(host: str, port: int, *, secure: bool) -> str:
+    """Of "all addresses" that of loopback: for this machine."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - it is replaced
     name = f"[{host}]" if ":" in host else host
     return f"{'https' if secure else 'http'}://{name}:{port}"

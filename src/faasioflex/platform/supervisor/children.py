@@ -16,7 +16,6 @@ from faasioflex.platform.folder import DataFolder
 from faasioflex.platform.proof import proof_of
 from faasioflex.platform.settings import Settings
 from faasioflex.platform.supervisor import nats
-from faasioflex.platform.supervisor.announcement import gateway_url
 from faasioflex.platform.supervisor.child import ChildSpec
 from faasioflex.platform.supervisor.probe import accepts, accepts_packets, request
 from faasioflex.platform.supervisor.spawn import PART_VARIABLE
@@ -40,12 +39,17 @@ class Plan:
         return (self.store, *self.parts, self.gateway)
 
 
-def plan(settings: Settings, host: str, port: int, certificate: CertificateFiles | None, run: nats.NatsRun) -> Plan:
-    """Everything that ``ffx up`` starts. The gateway comes last: once its port is bound, the platform is there."""
+def plan(
+    settings: Settings, host: str, port: int, certificate: CertificateFiles | None, run: nats.NatsRun, *, url: str
+) -> Plan:
+    """Everything that ``ffx up`` starts; ``url``: how others reach the platform.
+
+    The gateway comes last: once its port is bound, the platform is there.
+    """
     folder = settings.folder
     files = (certificate.chain, certificate.key) if certificate else None
     python = (sys.executable, "-P")  # -P: never import from the working folder
-    ours = _environment(settings, gateway_url(host, port, secure=certificate is not None))
+    ours = _environment(settings, url)
 
     def part(name: str, command: tuple[str, ...], ready: Callable[[], Awaitable[bool]]) -> ChildSpec:
         return ChildSpec(name, lambda: list(command), ours | {PART_VARIABLE: name}, ready, STOP_S[name])

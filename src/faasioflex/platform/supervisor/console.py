@@ -34,6 +34,10 @@ class Console:
         self.record(text, level=level, **fields)
         self._print(text if level == "info" else self._painted(level, text))
 
+    def show(self, text: str) -> None:
+        """In the terminal only, never in the log: for what must be written nowhere."""
+        self._print(text)
+
     def record(self, text: str, *, level: str, **fields: object) -> None:
         """Into the log only."""
         entry = {"timestamp": _utc(), "level": level, "part": "supervisor", "event": text, **fields}

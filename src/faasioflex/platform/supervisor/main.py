@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
 import os
 import resource
@@ -14,7 +15,7 @@ from faasioflex.platform.settings import Settings
 from faasioflex.platform.supervisor import leftovers
 from faasioflex.platform.supervisor.console import Console
 from faasioflex.platform.supervisor.part_log import PartLog
-from faasioflex.platform.supervisor.ports import loopback
+from faasioflex.platform.supervisor.ports import listen_address
 from faasioflex.platform.supervisor.supervisor import Supervisor, prepare_folder
 
 OPEN_FILES = 65_536  # each connection is one; systems set 1024 for programs that use select
@@ -31,7 +32,7 @@ def main(arguments: list[str]) -> int:
     )  # each connection is one; the soft limit is for old programs
     try:
         settings = Settings.load(given)
-        host = loopback(settings.host)
+        host = listen_address(settings.host, secure=settings.secure, insecure=settings.insecure_plain_http)
         folder = settings.folder
         prepare_folder(folder)
         lock = FolderLock(folder)
@@ -47,6 +48,11 @@ def main(arguments: list[str]) -> int:
             leftovers.end(left)
         leftovers.remove_sockets(folder)
         console.say(f"FaaSioFlex with its data in {folder.root}")
+        if settings.insecure_plain_http and not settings.secure and not ipaddress.ip_address(host).is_loopback:
+            console.say(
+                "Passwords and tokens travel WITHOUT ENCRYPTION (--insecure-plain-http): whoever listens on the way can use them.",
+                level="warning",
+            )
         if settings.runtime == "process":
             console.say(
                 "Functions run WITHOUT ISOLATION (--runtime process): they can read and change everything that you can. "

@@ -8,7 +8,7 @@ import random
 import socket
 from pathlib import Path
 
-from faasioflex.model.errors import Conflict, NotSupportedYet, Unavailable
+from faasioflex.model.errors import Conflict, Invalid, Unavailable
 from faasioflex.platform.folder import DataFolder
 
 # Below the range from which systems take ports for outgoing connections (Linux 32768, IANA 49152): a port of ours that is
@@ -23,19 +23,45 @@ class PortInUse(Conflict):
     code, title = "port-in-use", "The port is in use"
 
 
-def loopback(host: str) -> str:
-    """The address for ``host``. Raises NotSupportedYet where it is not loopback."""
+class InsecureAddress(Invalid):
+    """Tokens would travel in the clear."""
+
+    code, title = "insecure-address", "Plain HTTP off loopback"
+
+
+def listen_address(host: str, *, secure: bool, insecure: bool) -> str:
+    """The address for ``host``. Raises Invalid where it is none, InsecureAddress where tokens would travel in the clear."""
     name = "127.0.0.1" if host == "localhost" else host.strip("[]")
     try:
-        allowed = ipaddress.ip_address(name).is_loopback
+        address = ipaddress.ip_address(name)
     except ValueError:
-        allowed = False
-    if not allowed:
-        raise NotSupportedYet(
-            f"The platform does not know who its callers are yet, so everyone who reaches it is its admin: it listens on "
-            f"loopback only, not on {host}. Use --host 127.0.0.1, and an SSH tunnel to reach it from another machine."
+        raise Invalid(
+            f"--host takes an address of this machine, like 127.0.0.1 or 0.0.0.0 for all of them, not {host!r}. "
+            "The name by which people reach it is the setting public_url."
+        ) from None
+    if not (address.is_loopback or secure or insecure):
+        raise InsecureAddress(
+            f"On {host} others could read passwords and tokens on their way. Use --tls-cert FILE --tls-key FILE (a certificate "
+            "that you have), or --tls self-signed (one of the platform's own), or, where something in front of it speaks TLS "
+            "or nobody listens, --insecure-plain-http. On loopback, --host 127.0.0.1, plain HTTP is fine."
         )
     return name
+
+
+def reached_at(host: str) -> str:
+    """An address by which others reach what listens on ``host``: of "all addresses" the one that the default route leaves by."""
+    address = ipaddress.ip_address(host)
+    if not address.is_unspecified:
+        return host
+    family, far, own = (
+        (socket.AF_INET, "192.0.2.1", "127.0.0.1") if address.version == 4 else (socket.AF_INET6, "2001:db8::1", "::1")
+    )
+    with socket.socket(family, socket.SOCK_DGRAM) as trial:
+        try:
+            trial.connect((far, 9))  # sends nothing: it only looks up the route
+            return str(trial.getsockname()[0])
+        except OSError:
+            return own
 
 
 class GatewayPort:

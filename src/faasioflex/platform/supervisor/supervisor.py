@@ -12,14 +12,14 @@ from faasioflex.model.errors import Unavailable
 from faasioflex.platform.folder import DataFolder
 from faasioflex.platform.private_file import make_own, make_private
 from faasioflex.platform.settings import Settings
-from faasioflex.platform.supervisor import nats, tls
-from faasioflex.platform.supervisor.announcement import Announcement, gateway_url
+from faasioflex.platform.supervisor import first_admin, nats, tls
+from faasioflex.platform.supervisor.announcement import Announcement, gateway_url, issuer_url
 from faasioflex.platform.supervisor.child import Child, ChildSpec
 from faasioflex.platform.supervisor.children import Plan, plan
 from faasioflex.platform.supervisor.console import Console
 from faasioflex.platform.supervisor.drain import drain_gateway
 from faasioflex.platform.supervisor.part_log import PartLog
-from faasioflex.platform.supervisor.ports import GatewayPort, nats_port
+from faasioflex.platform.supervisor.ports import GatewayPort, nats_port, reached_at
 from faasioflex.platform.supervisor.probe import request
 
 POLL_S = 0.02
@@ -91,15 +91,21 @@ class Supervisor:
         port = self._port.reserve(self._host, settings.port)
         certificate = tls.prepare(settings, self._host)
         run = nats.new_run(nats_port(folder))
-        url = gateway_url(self._host, port, secure=certificate is not None)
+        secure = certificate is not None
+        url = gateway_url(self._host, port, secure=secure)
+        outside = self._settings.url(gateway_url(reached_at(self._host), port, secure=secure))
+        self._folder.admin_token.unlink(missing_ok=True)
+        password = first_admin.prepare(settings)
         authority = certificate.authority if certificate else None
-        parts: Plan = plan(settings, self._host, port, certificate, run)
+        parts: Plan = plan(settings, self._host, port, certificate, run, url=outside)
         await self._bring_up(parts.store)
         await self._bring_up(*parts.parts)
         await self._bring_up(parts.gateway)
         await self._until("the platform", self._platform_ready, parts.parts)
-        self._announcement = Announcement(url, run.url_with_credentials, authority)
+        self._announcement = Announcement(url, run.url, issuer_url(outside), authority)
         self._announce()
+        if password is not None:
+            self._console.show(first_admin.sentence(outside, settings.admin_email, password))
         return url
 
     async def _bring_up(self, *specs: ChildSpec) -> None:
@@ -177,13 +183,23 @@ class Supervisor:
             await asyncio.gather(*(child.stop(self._hurry) for child in present))
         self._port.close()
         nats.remove(self._folder)
+        self._folder.admin_token.unlink(missing_ok=True)
         self._console.say("Stopped")
 
 
 def prepare_folder(folder: DataFolder) -> None:
     """Make what a start needs, all of it 0700. Raises Unavailable where the folder cannot be had."""
     try:
-        for path in (folder.root, folder.run, folder.log, folder.nats, folder.envoy, folder.builds, folder.cache):
+        for path in (
+            folder.root,
+            folder.run,
+            folder.log,
+            folder.nats,
+            folder.envoy,
+            folder.builds,
+            folder.cache,
+            folder.identity,
+        ):
             make_private(path)
         make_own(folder.sockets)
         make_private(folder.instance_sockets)

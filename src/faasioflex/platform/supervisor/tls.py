@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from faasioflex.model.errors import Invalid, Unavailable
 from faasioflex.platform.settings import Settings
@@ -29,7 +30,9 @@ def prepare(settings: Settings, host: str) -> CertificateFiles | None:
         return CertificateFiles(Path(settings.tls_cert), Path(settings.tls_key), None)
     if settings.tls is None:
         return None
-    problem = _in_a_process("ensure", str(settings.folder.root), host)
+    problem = _in_a_process(
+        "ensure", str(settings.folder.root), host, urlsplit(settings.public_url or "").hostname or ""
+    )
     if problem is not None:
         raise Unavailable(f"A certificate of the platform's own cannot be made: {problem}")
     folder = settings.folder.tls
