@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends, Request
 
 from faasioflex.identity.authenticator import Authenticate
 from faasioflex.identity.directory import Directory
 from faasioflex.identity.people import People
 from faasioflex.identity.port import Login
+from faasioflex.identity.principal import Principal
 from faasioflex.identity.tokens.long_lived import LongLivedTokens
 from faasioflex.identity.tokens.service import TokenService
+from faasioflex.model.errors import NotAuthenticated
 
 
 @dataclass(frozen=True)
@@ -34,3 +37,27 @@ class ApiIdentity:
 
     async def stop(self) -> None:
         await self.directory.stop()
+
+
+async def _identities(request: Request) -> ApiIdentity:
+    found: ApiIdentity = request.app.state.services.identity
+    return found
+
+
+async def _caller(request: Request) -> Principal:
+    identity = await _identities(request)
+    principal = identity.authenticate.bearer(request.headers.getlist("authorization"))
+    if principal.kind == "anonymous":
+        raise NotAuthenticated("Send a token: Authorization: Bearer TOKEN. 'ffx login' gets one")
+    return principal
+
+
+async def _shown(request: Request) -> str:
+    return request.headers.get("authorization", "").strip().partition(" ")[2].strip()
+
+
+Identities = Annotated[ApiIdentity, Depends(_identities)]
+Caller = Annotated[Principal, Depends(_caller)]
+"""Who asks, signed in. Raises: NotAuthenticated."""
+Shown = Annotated[str, Depends(_shown)]
+"""The token that the request came with."""

@@ -23,10 +23,11 @@ from faasioflex.identity.tokens.grants import (
     authenticated,
 )
 from faasioflex.identity.tokens.keys import SigningKeys
+from faasioflex.identity.tokens.long_lived import LONGEST_S
 from faasioflex.identity.tokens.mint import Mint
 from faasioflex.identity.tokens.refresh import RefreshTokens
 from faasioflex.identity.tokens.revocations import Revocations
-from faasioflex.identity.tokens.verifier import Verifier
+from faasioflex.identity.tokens.verifier import LEEWAY_S, Verifier
 from faasioflex.model.errors import NotAuthenticated
 from faasioflex.model.identity import LOCAL_ADMIN, Role, TokenRecord, UserRecord
 
@@ -126,6 +127,14 @@ class TokenService:
             await self._tokens.delete(claims.pid)
         else:
             await self.revocations.revoke_jti(claims.jti, claims.expires_at)
+
+    def expires_at(self, token: str) -> float:
+        """Of a token that is verified. Raises: NotAuthenticated."""
+        return self._verifier.verify(token).expires_at
+
+    async def rotate(self) -> str:
+        """Make another key; it signs when everybody has it. Returns its id."""
+        return await asyncio.to_thread(self.keys.rotate, LONGEST_S + LEEWAY_S)
 
     # for a login
 
