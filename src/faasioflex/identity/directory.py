@@ -35,7 +35,10 @@ MOST_REMEMBERED = 10_000
 
 
 class Directory:
-    """At most 1 s behind the registry while that can be reached; ``problem`` is None once all of it was read."""
+    """At most 1 s behind the registry while that can be reached; ``problem`` is None once all of it was read.
+
+    Parts of one process share one: each starts it, and it stops with the last of them.
+    """
 
     def __init__(self, bus: Bus) -> None:
         self.users: Mirror[UserRecord] = Mirror(bus.bucket(buckets.USERS.name, UserRecord))
@@ -46,6 +49,9 @@ class Directory:
         self.tokens: Mirror[TokenRecord] = Mirror(bus.bucket(buckets.TOKENS.name, TokenRecord))
         self.revoked: Mirror[Revocation] = Mirror(bus.bucket(buckets.REVOKED.name, Revocation))
         self._people: dict[tuple[str, tuple[str, ...]], Principal] = {}
+        self._holders = 0
+        for mirror in (self.users, self.groups, self.namespaces, self.bindings):
+            mirror.listen(lambda _: self._people.clear())
 
     @property
     def _mirrors(self) -> tuple[Mirror[Any], ...]:
@@ -64,11 +70,13 @@ class Directory:
         return next((mirror.problem for mirror in self._mirrors if mirror.problem is not None), None)
 
     async def start(self) -> None:
-        for mirror in (self.users, self.groups, self.namespaces, self.bindings):
-            mirror.listen(lambda _: self._people.clear())
+        self._holders += 1
         await asyncio.gather(*(mirror.start() for mirror in self._mirrors))
 
     async def stop(self) -> None:
+        self._holders -= 1
+        if self._holders > 0:
+            return
         await asyncio.gather(*(mirror.stop() for mirror in self._mirrors))
 
     def listen(self, callback: Callable[[], None]) -> None:

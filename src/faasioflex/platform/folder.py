@@ -89,6 +89,21 @@ class DataFolder:
         return self.identity / "login"
 
     @property
+    def signing_keys(self) -> Path:
+        """Private keys of the token service, a file each."""
+        return self.identity / "keys"
+
+    @property
+    def jwks(self) -> Path:
+        """Their public halves as a JWK set, for the gateway."""
+        return self.identity / "jwks.json"
+
+    @property
+    def issuers(self) -> Path:
+        """Issuer URLs of this installation, now and before."""
+        return self.identity / "issuers.json"
+
+    @property
     def first_admin(self) -> Path:
         """JSON {"email", "password_hash"} of the first start's admin, until the embedded login has taken it in."""
         return self.identity / "first-admin.json"

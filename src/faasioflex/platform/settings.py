@@ -51,6 +51,9 @@ class Settings:
         False, "true or false", "plain HTTP off loopback: whoever listens on the way reads the tokens"
     )
     admin_email: str = _setting("admin@localhost", "e-mail", "of the login that the first start makes")
+    key_rotation_days: float = _setting(
+        90.0, "days", "another key signs tokens then, the old ones verify until theirs have ended; 0: by hand only"
+    )
     runtime: str = _setting("sandbox", "driver", "bubblewrap needs neither root nor Docker")
     cache: str = _setting("", "folder", "fetched toolchains, for all platforms; empty: $XDG_CACHE_HOME/faasioflex")
     runtimes: str = _setting("", "folder", "more languages beside those that come along: docs/add-a-language.md")
@@ -170,6 +173,8 @@ class Settings:
             found.append(FieldError("/log_level", "must be debug, info, warning or error"))
         positive = ("log_file_bytes", "log_files", "nats_max_memory_bytes", "nats_max_file_bytes", "start_timeout_s")
         found += [FieldError(f"/{name}", "must be above 0") for name in positive if getattr(self, name) <= 0]
+        if not 0 <= self.key_rotation_days <= 3650:
+            found.append(FieldError("/key_rotation_days", "must be 0 (by hand only) to 3650"))
         if self.nats_sync_interval_s < 0:
             found.append(FieldError("/nats_sync_interval_s", "must be 0 (every write) or more"))
         for name, parse in (("egress_allow", parse_allowances), ("build_egress", parse_hosts)):

@@ -90,12 +90,15 @@ async def _form(request: Request) -> tuple[str, str | None, dict[str, str]]:
     if len(form) != len(pairs):
         raise OAuthError("invalid_request", "No parameter may be given twice")
     given = request.headers.getlist("authorization")
+    client_id: str
+    secret: str | None
     if given:
         client_id, secret = _basic(given)
         if "client_secret" in form or form.get("client_id", client_id) != client_id:
             raise OAuthError("invalid_request", "The client proves itself in the header or in the body, not in both")
     else:
-        client_id, secret = form.get("client_id", ""), form.pop("client_secret", None)
+        client_id, secret = form.get("client_id", ""), form.get("client_secret")
+        form.pop("client_secret", "")
     if not client_id:
         raise OAuthError("invalid_client", "Say who the client is: client_id", 401)
     return client_id, secret, form

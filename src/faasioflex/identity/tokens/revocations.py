@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Callable
-
-import structlog
 
 from faasioflex.bus import buckets
 from faasioflex.bus.port import Bucket, Bus
 from faasioflex.identity.tokens.mint import ACCESS_S
 from faasioflex.identity.tokens.verifier import LEEWAY_S
-from faasioflex.model.errors import Conflict, FfxError
+from faasioflex.model.errors import Conflict
 from faasioflex.model.identity import Revocation
 
-PRUNE_EVERY_S = 60.0
 LONGEST_LOGIN_S = 24 * 3600.0  # a login's own tokens live longer than ours: Dex's a day unless told otherwise
 ATTEMPTS = 8
-log = structlog.get_logger(__name__)
 
 
 class Revocations:
@@ -68,31 +63,3 @@ class Revocations:
                 except Conflict:
                     continue  # somebody revoked again
         return removed
-
-
-class Pruning:
-    """Removes what is over, again and again; one process of a platform is enough, several do no harm."""
-
-    def __init__(self, revocations: Revocations, every_s: float = PRUNE_EVERY_S) -> None:
-        self._revocations = revocations
-        self._every_s = every_s
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        self._task = asyncio.create_task(self._run(), name="prune revocations")
-
-    async def stop(self) -> None:
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                removed = await self._revocations.prune()
-                if removed:
-                    log.info("revocations that are over were removed", count=removed)
-            except FfxError as error:
-                log.warning("revocations are not pruned now", error=error.message)
-            await asyncio.sleep(self._every_s)

@@ -31,7 +31,7 @@ def is_long_lived(pid: str) -> bool:
 
 
 class UseReporter:
-    """In every process that takes tokens. ``record_use`` never waits and never raises."""
+    """In every process that takes tokens, inside its event loop. ``record_use`` never waits."""
 
     def __init__(self, bus: Bus, clock: Callable[[], float]) -> None:
         self._bus = bus
@@ -51,22 +51,12 @@ class UseReporter:
             self._told.clear()
         self._told[token_id] = now
         self._waiting.add(token_id)
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._tell(), name="report uses of tokens")
 
-    async def start(self) -> None:
-        if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="report uses of tokens")
-
-    async def stop(self) -> None:
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-    async def _run(self) -> None:
-        while True:
+    async def _tell(self) -> None:
+        while self._waiting:
             await asyncio.sleep(GATHER_S)
-            if not self._waiting:
-                continue
             told, self._waiting = self._waiting, set()
             try:
                 await self._bus.publish(USED_SUBJECT, encode(TokensUsed(tuple(sorted(told)))))

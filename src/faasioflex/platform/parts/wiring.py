@@ -10,6 +10,7 @@ from pathlib import Path
 from faasioflex.bus.port import Bus
 from faasioflex.platform.envoy import envoy_settings
 from faasioflex.platform.parts.host import Host
+from faasioflex.platform.parts.identity import IdentityPart, process_identity
 from faasioflex.platform.parts.part import HeardFrom, Part
 from faasioflex.platform.proof import proof_of
 from faasioflex.platform.settings import Settings, parse_hosts
@@ -19,6 +20,8 @@ def wire(host: Host, names: Sequence[str], bus: Bus, settings: Settings) -> None
     """Make the parts and add them to ``host``. Where the API is without the invoker, it also tells whether that is heard."""
     for name in names:
         host.add(name, _MAKERS[name](host, bus, settings))
+    if "api" in names:
+        host.add("identity", IdentityPart(bus, settings))
     if "api" in names and "invoker" not in names:
         host.add("invoker", HeardFrom(bus, "invoker.local"))
 
@@ -76,7 +79,14 @@ def _invoker(_host: Host, bus: Bus, settings: Settings) -> Part:
     from faasioflex.invoker.service import Invoker
 
     password = json.loads(settings.folder.nats_credentials.read_text())["password"]
-    return Invoker(bus, settings.folder.invoker_socket, proof=proof_of(password))
+    identity = process_identity(bus, settings)
+    return Invoker(
+        bus,
+        settings.folder.invoker_socket,
+        proof=proof_of(password),
+        authenticate=identity.authenticate,
+        directory=identity.directory,
+    )
 
 
 _MAKERS: dict[str, Callable[[Host, Bus, Settings], Part]] = {
