@@ -104,6 +104,18 @@ class Write:
 Handler = Callable[[str, bytes], Awaitable[bytes | None]]
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A request. ``asker``: the name under which the server let a user's client in; "" for our own parts."""
+
+    subject: str
+    data: bytes
+    asker: str
+
+
+Serve = Callable[[Asked], Awaitable[bytes | None]]
+
+
 class Bus(Protocol):
     """Subjects (core NATS) and streams (JetStream), plus the buckets of ``bus/buckets``."""
 
@@ -118,6 +130,9 @@ class Bus(Protocol):
 
         Survives reconnects.
         """
+
+    async def serve(self, subject: str, handler: Serve, *, queue: str = "") -> Callable[[], Awaitable[None]]:
+        """As ``subscribe``, for requests of users too: the handler is told who asks."""
 
     async def append(self, subject: str, data: bytes, *, message_id: str | None = None) -> int:
         """Store in the stream that owns the subject, acknowledged; ``message_id`` makes it once only (2 min window)."""

@@ -10,8 +10,12 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from faasioflex.bus.port import Bus
+from faasioflex.bus.port import Asked, Bus
+from faasioflex.identity.badge import Badge
+from faasioflex.identity.directory import Directory
 from faasioflex.invoker.bounds import Bounds
+from faasioflex.invoker.caller import NOBODY, Caller
+from faasioflex.invoker.front.door import caller_of
 from faasioflex.invoker.invocations import Invocations
 from faasioflex.invoker.outcome import to_json_bytes
 from faasioflex.invoker.target import checked
@@ -28,10 +32,16 @@ class BusCalls:
     """One subscription for all functions; at most ``bounds.bus_calls`` at once, the rest are answered queue-full."""
 
     def __init__(
-        self, bus: Bus, invocations: Invocations, bounds: Bounds, clock: Callable[[], float] = time.time
+        self,
+        bus: Bus,
+        invocations: Invocations,
+        directory: Directory,
+        bounds: Bounds,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._bus = bus
         self._invocations = invocations
+        self._directory = directory
         self._bounds = bounds
         self._clock = clock
         self._unsubscribe: Callable[[], Awaitable[None]] | None = None
@@ -40,7 +50,7 @@ class BusCalls:
         self._idle.set()
 
     async def start(self) -> None:
-        self._unsubscribe = await self._bus.subscribe(f"{CALL_SUBJECT}.*.*", self._answer, queue=QUEUE_GROUP)
+        self._unsubscribe = await self._bus.serve(f"{CALL_SUBJECT}.*.*", self._answer, queue=QUEUE_GROUP)
 
     async def stop(self) -> None:
         """Take no more; those under way go on."""
@@ -54,14 +64,16 @@ class BusCalls:
             async with asyncio.timeout(within_s):
                 await self._idle.wait()
 
-    async def _answer(self, subject: str, data: bytes) -> bytes:
-        namespace, _, name = subject.removeprefix(f"{CALL_SUBJECT}.").partition(".")
+    async def _answer(self, asked: Asked) -> bytes:
+        namespace, _, name = asked.subject.removeprefix(f"{CALL_SUBJECT}.").partition(".")
         if self._in_flight >= self._bounds.bus_calls:
             return self._refusal(namespace, name, TooManyCalls("Too many calls over NATS at once: call again later"))
         self._in_flight += 1
         self._idle.clear()
         try:
-            ended = await self._invocations.run(checked(namespace, name), data or b"null")
+            ended = await self._invocations.run(
+                checked(namespace, name), asked.data or b"null", caller=self._caller(asked.asker)
+            )
             reply = to_json_bytes(ended.invocation)
             if len(reply) <= LONGEST_REPLY:
                 return reply
@@ -69,12 +81,20 @@ class BusCalls:
         except FfxError as error:
             return self._refusal(namespace, name, error)
         except Exception:
-            log.exception("a call over NATS failed inside the invoker", subject=subject)
+            log.exception("a call over NATS failed inside the invoker", subject=asked.subject)
             return self._refusal(namespace, name, FfxError("Call again; the invoker's log has the cause"))
         finally:
             self._in_flight -= 1
             if not self._in_flight:
                 self._idle.set()
+
+    def _caller(self, asker: str) -> Caller:
+        """By the badge that the auth callout gave them, which the server tells; nothing that a client sends says who it is."""
+        try:
+            badge = Badge.parse(asker)
+        except ValueError:
+            return NOBODY
+        return caller_of(self._directory, badge, self._clock())
 
     def _refusal(self, namespace: str, name: str, error: FfxError) -> bytes:
         """There are no status codes here: what would be a problem document is a failed invocation, which is not kept."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from faasioflex.invoker.body import Body
+from faasioflex.invoker.caller import NOBODY, Caller
 from faasioflex.invoker.http1.head import Headers, write_head
 from faasioflex.invoker.target import Target
 
@@ -14,13 +15,18 @@ HAS_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 @dataclass(eq=False)
 class Call:
-    """``headers`` are the caller's without hop-by-hop fields and without ``x-ffx-*`` (see ``headers``)."""
+    """``headers`` are the caller's without hop-by-hop fields and without ``x-ffx-*`` (see ``headers``).
+
+    ``caller`` is what the policy is asked of; ``keeps_authorization``: its Authorization is the function's own business.
+    """
 
     target: Target
     method: str
     headers: Headers
     body: Body
     request_id: str
+    caller: Caller = NOBODY
+    keeps_authorization: bool = True
     timeout_s: float | None = None  # shorter than the function's own
     upgrade: bytes | None = None  # "websocket"
     must_have_revision: bool = False  # the caller named it: no other will do
@@ -35,8 +41,12 @@ class Call:
     def head(self, revision: int) -> bytes:
         """Request line and fields for an instance of ``revision``."""
         function, length = self.target.function, self.body.length
+        passed = self.headers
+        if not self.keeps_authorization:
+            passed = [field for field in passed if field[0].lower() != b"authorization"]
         fields = [
-            *self.headers,
+            *passed,
+            *self.caller.headers,
             (b"x-request-id", self.request_id.encode()),
             (b"x-forwarded-prefix", self.target.prefix.encode()),
             (b"x-ffx-namespace", function.namespace.encode()),

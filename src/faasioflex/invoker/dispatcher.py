@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from faasioflex.invoker.admission import Admission
@@ -29,7 +29,6 @@ from faasioflex.model.errors import (
     Unavailable,
 )
 from faasioflex.model.function import Limits
-from faasioflex.model.names import FunctionName
 from faasioflex.model.route import FunctionRoute
 
 
@@ -51,6 +50,8 @@ class Answer:
 
 
 class Dispatcher:
+    """``find`` gives the route of a call's function, or says why the call is refused; without it every call is let through."""
+
     def __init__(
         self,
         *,
@@ -60,7 +61,9 @@ class Dispatcher:
         pool: Pool,
         bounds: Bounds,
         chance: Callable[[], float] = random.random,
+        find: Callable[[Call], Awaitable[FunctionRoute]] | None = None,
     ) -> None:
+        self._find = find or (lambda call: routes.find(call.target.function))
         self._routes = routes
         self._lanes = lanes
         self._admission = admission
@@ -94,23 +97,24 @@ class Dispatcher:
 
     async def _lane(self, call: Call) -> Lane:
         function, named = call.target.function, call.target.revision
-        route = await self._routes.find(function)
+        route = await self._find(call)
         call.revision = call.revision or 0
         if call.must_have_revision and named not in route.revisions:
             raise RevisionNotFound(f"{function} has no revision {named}, or it is not kept any more")
         revision = choose(route, named, self._chance, pinned=call.must_have_revision)
         if revision is None:
-            route = await self._wait_for_first(function, route)
+            route = await self._wait_for_first(call, route)
             revision = choose(route, named, self._chance, pinned=call.must_have_revision)
             if revision is None:
                 raise StartFailed(route.message or f"Nothing of {function} serves yet")
         call.revision = revision
         return self._lanes.of(function, route, revision)
 
-    async def _wait_for_first(self, function: FunctionName, route: FunctionRoute) -> FunctionRoute:
+    async def _wait_for_first(self, call: Call, route: FunctionRoute) -> FunctionRoute:
         """A function that is being built or started serves soon: wait for its next route; one that failed does not."""
         if not being_made(route):
             return route
+        function = call.target.function
         limits = route.revisions[max(route.revisions)].limits if route.revisions else Limits()
         self._admission.enter(function, limits.queue + limits.concurrency)
         try:
@@ -119,7 +123,7 @@ class Dispatcher:
             )
         finally:
             self._admission.leave(function)
-        return await self._routes.find(function)
+        return await self._find(call)
 
     async def _serve(self, call: Call, lane: Lane, ticket: Ticket) -> Exchange:
         resets = failures = 0

@@ -70,5 +70,5 @@ def _pass(headers: Headers, replaced: frozenset[bytes]) -> Headers:
     return [
         (name, value)
         for name, value in headers
-        if (lower := name.lower()) not in dropped and not lower.startswith(OURS)
+        if (lower := name.lower()) not in dropped and not lower.replace(b"_", b"-").startswith(OURS)
     ]

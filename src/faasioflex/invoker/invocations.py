@@ -15,6 +15,7 @@ from faasioflex.bus.port import Bucket
 from faasioflex.invoker.body import Body
 from faasioflex.invoker.bounds import MIB, Bounds
 from faasioflex.invoker.call import Call
+from faasioflex.invoker.caller import Caller
 from faasioflex.invoker.dispatcher import Answer, Dispatcher
 from faasioflex.invoker.http1.connection import ConnectionEnded
 from faasioflex.invoker.http1.head import BadMessage, Headers
@@ -22,7 +23,7 @@ from faasioflex.invoker.outcome import content_type_of, error_of, result_of
 from faasioflex.invoker.tally import Tally
 from faasioflex.invoker.target import Target
 from faasioflex.model.errors import DeadlineExceeded, FfxError, FunctionError, InstanceEnded, PayloadTooLarge
-from faasioflex.model.invocation import CallError, Invocation
+from faasioflex.model.invocation import CalledBy, CallError, Invocation
 from faasioflex.model.names import FunctionName
 
 log = structlog.get_logger(__name__)
@@ -60,6 +61,7 @@ class Invocations:
         function: FunctionName,
         payload: bytes,
         *,
+        caller: Caller,
         request_id: str | None = None,
         revision: int | None = None,
         timeout_s: float | None = None,
@@ -76,6 +78,7 @@ class Invocations:
             method="POST",
             headers=fields,
             body=Body(None, whole=payload),
+            caller=caller,
             request_id=request_id or invocation_id,
             timeout_s=timeout_s,
             must_have_revision=revision is not None,
@@ -89,6 +92,7 @@ class Invocations:
         made = replace(
             had.invocation,
             invocation_id=invocation_id,
+            principal=_called_by(call.caller),
             created_at=created_at,
             started_at=created_at + handed_over - begun,
             finished_at=created_at + ended - begun,
@@ -147,3 +151,8 @@ class Invocations:
                 await self._bucket.put(made.invocation_id, made)
         except (FfxError, TimeoutError) as error:
             log.warning("an invocation was not kept", invocation=made.invocation_id, error=str(error))
+
+
+def _called_by(caller: Caller) -> CalledBy | None:
+    principal = caller.principal
+    return None if principal.kind == "anonymous" else CalledBy(principal.uid, principal.display)

@@ -42,6 +42,7 @@ def error_of(head: ResponseHead, body: bytes) -> CallError | None:
 def to_json(invocation: Invocation) -> dict[str, Any]:
     """The fields as they are named in the contract; times in RFC 3339, as in every answer of the API."""
     document = asdict(invocation)
+    del document["principal"]  # it is the caller's own
     for name in ("created_at", "started_at", "finished_at"):
         if document[name] is not None:
             moment = datetime.fromtimestamp(document[name], UTC).isoformat(timespec="milliseconds")

@@ -12,14 +12,18 @@ import structlog
 
 from faasioflex.bus.buckets import INVOCATIONS, ROUTES
 from faasioflex.bus.port import Bus
+from faasioflex.identity.authenticator import Authenticate
+from faasioflex.identity.directory import Directory
 from faasioflex.invoker.admission import Admission
 from faasioflex.invoker.bounds import Bounds
 from faasioflex.invoker.bus_calls import BusCalls
 from faasioflex.invoker.dispatcher import Dispatcher
+from faasioflex.invoker.front.door import Door
 from faasioflex.invoker.front.execute import Execute
 from faasioflex.invoker.front.handler import Handler
 from faasioflex.invoker.front.server import Server
 from faasioflex.invoker.front.tunnel import Tunnels
+from faasioflex.invoker.guard import Guard
 from faasioflex.invoker.http1.pool import Pool
 from faasioflex.invoker.invocations import Invocations
 from faasioflex.invoker.lanes import Lanes
@@ -38,7 +42,8 @@ class Invoker:
     """An HTTP server on the unix socket ``socket``; needs the buckets ``ffx_routes`` and ``ffx_invocations``.
 
     ``clock``: seconds since the epoch. ``chance``: a number in [0, 1) per call, for the traffic split.
-    ``proof``: shown to the gateway with timings, which takes them from nobody else.
+    ``proof``: shown to the gateway with timings, which takes them from nobody else; and by the gateway, whose word on who calls
+    is believed then. ``directory`` is started and stopped here.
     """
 
     def __init__(
@@ -51,6 +56,8 @@ class Invoker:
         clock: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
         proof: str = "",
+        authenticate: Authenticate,
+        directory: Directory,
     ) -> None:
         self._bus = bus
         self._socket = socket
@@ -63,7 +70,11 @@ class Invoker:
         self._waker = Waker(bus, bounds)
         tally = Tally()
         self._lanes = Lanes(self._admission, bounds, self._waker.wake, self._pool.forget, tally.cold_start)
-        self._routes = Routes(bus.bucket(ROUTES.name, FunctionRoute), bounds, self._lanes.apply)
+        self._directory = directory
+        self._routes = Routes(
+            bus.bucket(ROUTES.name, FunctionRoute), bounds, self._lanes.apply, directory.grants.catch_up
+        )
+        self._door = Door(authenticate, directory, proof, clock)
         dispatcher = Dispatcher(
             routes=self._routes,
             lanes=self._lanes,
@@ -71,13 +82,23 @@ class Invoker:
             pool=self._pool,
             bounds=bounds,
             chance=chance,
+            find=Guard(self._routes, directory).find,
         )
         invocations = Invocations(dispatcher, tally, bus.bucket(INVOCATIONS.name, Invocation), bounds, clock)
         self._tunnels = Tunnels()
         self._server = Server(
-            Handler(dispatcher, self._tunnels, Execute(invocations), tally, proof=proof.encode()), socket
+            Handler(
+                dispatcher,
+                self._tunnels,
+                Execute(invocations, self._door),
+                tally,
+                read=self._door.read,
+                is_gateway=self._door.is_gateway,
+                proof=proof.encode(),
+            ),
+            socket,
         )
-        self._calls = BusCalls(bus, invocations, bounds, clock)
+        self._calls = BusCalls(bus, invocations, directory, bounds, clock)
         self._reports = Reports(
             bus=bus, routes=self._routes, lanes=self._lanes, tally=tally, member=member, bounds=bounds, clock=clock
         )
@@ -89,11 +110,11 @@ class Invoker:
             return "the invoker has not started"
         if not self._bus.connected:
             return "the invoker has lost NATS"
-        return self._routes.problem
+        return self._routes.problem or self._directory.problem
 
     async def start(self) -> None:
         """Return when it serves and knows all functions; waits for NATS as long as it takes."""
-        await self._routes.start()
+        await asyncio.gather(self._routes.start(), self._directory.start())
         await self._server.start()
         await self._calls.start()
         self._reports.start()
@@ -115,6 +136,7 @@ class Invoker:
         await self._reports.stop()
         await self._waker.close()
         await self._routes.stop()
+        await self._directory.stop()
         if self._sweeper is not None:
             self._sweeper.cancel()
         self._pool.close()

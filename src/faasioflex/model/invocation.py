@@ -16,8 +16,16 @@ class CallError:
 
 
 @dataclass(frozen=True)
+class CalledBy:
+    """``uid`` of the principal, and how people read it."""
+
+    uid: str
+    name: str
+
+
+@dataclass(frozen=True)
 class Invocation:
-    """``result`` is JSON, text, or ``{"base64", "content_type"}`` for other bytes."""
+    """``result`` is JSON, text, or ``{"base64", "content_type"}`` for other bytes. ``principal`` None: nobody, or not known."""
 
     invocation_id: str
     function: str  # ns/name
@@ -30,3 +38,4 @@ class Invocation:
     started_at: float | None
     finished_at: float | None
     duration_ms: float | None
+    principal: CalledBy | None = None

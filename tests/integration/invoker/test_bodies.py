@@ -102,7 +102,7 @@ async def test_a_slow_client_holds_no_place_in_an_instance(here: World) -> None:
     instance = await here.instance()
     await here.route("hello", instance, limits=Limits(concurrency=1))
     reader, writer = await asyncio.open_unix_connection(str(here.socket))
-    writer.write(b"POST /f/acme/hello HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\na")
+    writer.write(here.signed(b"POST /f/acme/hello HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\na"))
     await writer.drain()
     for _ in range(3):
         assert (await here.call("POST", data=b"quick"))[0] == 200
@@ -117,7 +117,7 @@ async def test_a_client_that_leaves_within_its_body_is_no_call(here: World) -> N
     instance = await here.instance()
     await here.route("hello", instance)
     _, writer = await asyncio.open_unix_connection(str(here.socket))
-    writer.write(b"POST /f/acme/hello HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab")
+    writer.write(here.signed(b"POST /f/acme/hello HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab"))
     await writer.drain()
     await eventually(lambda: here.invoker._admission.held_bytes == 2, "it was read")
     writer.close()
@@ -128,7 +128,8 @@ async def test_a_client_that_leaves_within_its_body_is_no_call(here: World) -> N
 async def test_a_client_that_leaves_while_its_large_body_waits_frees_its_place(here: World) -> None:
     await here.route("hello", await here.instance(concurrency=0), limits=LARGE)
     _, writer = await asyncio.open_unix_connection(str(here.socket))
-    writer.write(b"POST /f/acme/hello HTTP/1.1\r\nHost: x\r\nContent-Length: 8388608\r\n\r\n" + b"x" * (4 * MIB))
+    head = b"POST /f/acme/hello HTTP/1.1\r\nHost: x\r\nContent-Length: 8388608\r\n\r\n"
+    writer.write(here.signed(head + b"x" * (4 * MIB)))
     await eventually(lambda: here.invoker._admission.total == 1, "it waits")
     writer.transport.abort()
     await eventually(lambda: here.invoker._admission.total == 0, "its place is free", 5)
@@ -138,7 +139,7 @@ async def test_continue_is_said_when_the_body_is_wanted_and_not_before(here: Wor
     await here.route("hello", await here.instance(), limits=Limits(payload_bytes=100))
     head = b"POST /f/acme/hello HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
     reader, writer = await asyncio.open_unix_connection(str(here.socket))
-    writer.write(head % 2)
+    writer.write(here.signed(head) % 2)
     assert await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5) == b"HTTP/1.1 100 Continue\r\n\r\n"
     writer.write(b"ab")
     assert (await asyncio.wait_for(reader.read(), 5)).endswith(b":ab")

@@ -16,7 +16,7 @@ from faasioflex.invoker.bounds import Bounds
 from faasioflex.model.function import Limits
 from faasioflex.model.route import FunctionRoute, RevisionRoute
 from support.deadline import eventually
-from support.invoker_world import World, world
+from support.invoker_world import GATEWAY, World, world
 
 
 async def answer(here: World, response: web.Response | Any, **body: Any) -> dict[str, Any]:
@@ -160,7 +160,7 @@ async def test_outsiders_headers_do_not_reach_execute_of_another_function(here: 
     """A path that the gateway has rewritten is a function's, whatever it looks like."""
     instance = await here.instance()
     await here.route("hello", instance)
-    headers = {"x-ffx-namespace": "acme", "x-ffx-function": "hello", "x-ffx-revision": "1"}
+    headers = {**GATEWAY, "x-ffx-namespace": "acme", "x-ffx-function": "hello", "x-ffx-revision": "1"}
     assert (await here.call("POST", "/.ffx/execute", headers=headers, data=b"{}"))[0] == 200
     assert instance.seen[0].path == "/.ffx/execute"
 
@@ -168,12 +168,12 @@ async def test_outsiders_headers_do_not_reach_execute_of_another_function(here: 
 async def test_a_request_over_the_bus_is_answered_with_an_invocation(here: World) -> None:
     instance = await here.instance()
     await here.route("hello", instance)
-    made = json.loads(await here.bus.request("ffx.call.acme.hello", b'{"x": 1}', 10))
+    made = await here.call_over_bus("hello", b'{"x": 1}')
     assert (made["status"], made["revision"]) == ("succeeded", 1)
     assert instance.seen[0].body == b'{"x": 1}'
     assert instance.seen[0].headers["content-type"] == "application/json"
     assert await here.invocations.get(made["invocation_id"]) is not None
-    nobody = json.loads(await here.bus.request("ffx.call.acme.nobody", b"1", 10))
+    nobody = await here.call_over_bus("nobody", b"1")
     assert nobody["status"] == "failed"
     assert (nobody["error"]["code"], nobody["error"]["http_status"]) == ("function-not-found", 404)
     assert await here.invocations.get(nobody["invocation_id"]) is None
@@ -184,9 +184,9 @@ async def test_so_many_calls_over_the_bus_at_once_and_no_more() -> None:
         instance = await here.instance()
         instance.hold.clear()
         await here.route("hello", instance)
-        calls = [asyncio.create_task(here.bus.request("ffx.call.acme.hello", b"1", 10)) for _ in range(2)]
+        calls = [asyncio.create_task(here.call_over_bus("hello", b"1")) for _ in range(2)]
         await eventually(lambda: instance.running == 2, "two run")
-        third = json.loads(await here.bus.request("ffx.call.acme.hello", b"1", 10))
+        third = await here.call_over_bus("hello", b"1")
         assert third["error"]["code"] == "queue-full"
         instance.hold.set()
-        assert [json.loads(reply)["status"] for reply in await asyncio.gather(*calls)] == ["succeeded"] * 2
+        assert [reply["status"] for reply in await asyncio.gather(*calls)] == ["succeeded"] * 2

@@ -47,6 +47,11 @@ async def test_first_calls_execute_and_calls_by_subject(there: World) -> None:
         kept = await there.invocations.get((await got.json())["invocation_id"])
     assert kept is not None
     assert kept.value.status == "succeeded"
+    refused = json.loads(await there.bus.request("ffx.call.acme.hello", b"[2]", 10))
+    assert refused["error"]["code"] == "not-authenticated", "a request in the platform's own account is nobody's"
+    entry = await there.routes.get("acme.hello")
+    assert entry is not None
+    await there.put("hello", replace(entry.value, visibility="public"))
     made = json.loads(await there.bus.request("ffx.call.acme.hello", b"[2]", 10))
     assert made["status"] == "succeeded"
     assert there.instances[0].seen[-1].body == b"[2]"

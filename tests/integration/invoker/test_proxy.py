@@ -8,7 +8,7 @@ import json
 from aiohttp import web
 
 from support.deadline import eventually
-from support.invoker_world import World
+from support.invoker_world import GATEWAY, World
 
 
 async def test_a_call_reaches_the_instance_and_its_answer_comes_back(here: World) -> None:
@@ -73,7 +73,7 @@ async def test_names_that_are_no_names_are_unknown_functions(here: World) -> Non
 async def test_the_gateways_headers_name_function_and_revision(here: World) -> None:
     instance = await here.instance()
     await here.route("hello", instance)
-    headers = {"x-ffx-namespace": "acme", "x-ffx-function": "hello", "x-ffx-revision": "1"}
+    headers = {**GATEWAY, "x-ffx-namespace": "acme", "x-ffx-function": "hello", "x-ffx-revision": "1"}
     assert (await here.call("GET", "/f/other/path?x", headers=headers))[0] == 200
     assert instance.seen[-1].path == "/f/other/path?x"
 

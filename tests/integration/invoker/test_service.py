@@ -79,7 +79,7 @@ async def test_its_socket_is_its_users_alone_and_goes_with_it(here: World) -> No
 async def test_it_takes_the_place_of_a_socket_that_was_left(here: World) -> None:
     left = here.folder / "left.sock"
     left.touch()
-    other = Invoker(here.bus, left)
+    other = Invoker(here.bus, left, **here.who)
     await other.start()
     try:
         assert other.problem is None
@@ -106,12 +106,12 @@ async def test_a_stop_lets_calls_over_the_bus_end(here: World) -> None:
     instance = await here.instance()
     instance.hold.clear()
     await here.route("hello", instance)
-    calling = asyncio.create_task(here.bus.request("ffx.call.acme.hello", b"1", 10))
+    calling = asyncio.create_task(here.call_over_bus("hello", b"1"))
     await eventually(lambda: instance.running, "it runs")
     stopping = asyncio.create_task(here.invoker.stop(10))
     await eventually(lambda: not here.socket.exists(), "it takes no more")
     instance.hold.set()
-    assert b'"succeeded"' in await calling
+    assert (await calling)["status"] == "succeeded"
     await asyncio.wait_for(stopping, 5)
 
 
@@ -142,7 +142,7 @@ async def test_it_is_not_ready_before_it_serves_and_without_its_bus() -> None:
     bus = MemoryBus()
     async with world(bus=bus) as here:
         assert here.invoker.problem is None
-        assert Invoker(bus, here.folder / "x.sock").problem is not None
+        assert Invoker(bus, here.folder / "x.sock", **here.who).problem is not None
         await bus.close()
         assert here.invoker.problem is not None
 

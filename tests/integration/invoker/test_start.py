@@ -13,7 +13,7 @@ from faasioflex.model.function import Limits
 from faasioflex.model.messages import WakeReply, WakeRequest
 from faasioflex.model.route import FunctionRoute, RevisionRoute
 from support.deadline import eventually
-from support.invoker_world import World, world
+from support.invoker_world import GATEWAY, World, world
 
 
 async def test_two_hundred_first_calls_make_one_wake(here: World) -> None:
@@ -245,6 +245,6 @@ async def test_the_split_is_followed_and_a_named_revision_wins() -> None:
             async with here.request("GET", "/f/acme/hello") as got:
                 served.append(got.headers["Ffx-Revision"])
         assert served == ["1", "1", "2", "2"]
-        named = {"x-ffx-namespace": "acme", "x-ffx-function": "hello", "x-ffx-revision": "2"}
+        named = {**GATEWAY, "x-ffx-namespace": "acme", "x-ffx-function": "hello", "x-ffx-revision": "2"}
         async with here.request("GET", "/", headers=named) as got:
             assert got.headers["Ffx-Revision"] == "2"

@@ -28,7 +28,8 @@ async def instance(here: World) -> AsyncIterator[AsgiProcess]:
 
 
 def connect(here: World, path: str = "/", **how: object) -> unix_connect:
-    return unix_connect(str(here.socket), f"ws://functions/f/acme/hello{path}", max_size=None, **how)  # type: ignore[arg-type]
+    url = f"ws://functions/f/acme/hello{path}"
+    return unix_connect(str(here.socket), url, max_size=None, additional_headers=here.headers(), **how)  # type: ignore[arg-type]
 
 
 async def closed(socket: ClientConnection) -> tuple[int | None, str]:

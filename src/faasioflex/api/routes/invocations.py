@@ -64,6 +64,7 @@ async def _find(context: Services, invocation_id: str) -> Entry[Invocation]:
 def invocation_document(call: Invocation) -> dict[str, Any]:
     """Its answer: times in words."""
     document = asdict(call)
+    del document["principal"]
     for field in ("created_at", "started_at", "finished_at"):
         if document[field] is not None:
             document[field] = rfc3339(document[field])

@@ -16,7 +16,7 @@ from faasioflex.bus.buckets import BUCKETS, STREAMS
 from faasioflex.bus.memory.bucket import BucketLog, MemoryBucket
 from faasioflex.bus.memory.objects import MemoryObjects
 from faasioflex.bus.memory.streams import MemoryStream
-from faasioflex.bus.port import Bucket, Handler, ObjectStore, StreamMessage, Write
+from faasioflex.bus.port import Asked, Bucket, Handler, ObjectStore, Serve, StreamMessage, Write
 from faasioflex.bus.subjects import matches
 from faasioflex.model.errors import DeadlineExceeded, Unavailable
 
@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 @dataclass(eq=False)
 class _Subscription:
     subject: str
-    handler: Handler
+    handler: Serve
     queue: str
 
 
@@ -52,9 +52,9 @@ class MemoryBus:
         self._store(subject, data, None)
         self._deliver(subject, data, None)
 
-    async def request(self, subject: str, data: bytes, timeout_s: float) -> bytes:
+    async def request(self, subject: str, data: bytes, timeout_s: float, *, asker: str = "") -> bytes:
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        if not self._deliver(subject, data, answer):
+        if not self._deliver(subject, data, answer, asker):
             raise Unavailable(f"Nobody answers on {subject}")
         try:
             return await asyncio.wait_for(answer, timeout_s)
@@ -62,6 +62,9 @@ class MemoryBus:
             raise DeadlineExceeded(f"No answer on {subject} within {timeout_s:g} s") from error
 
     async def subscribe(self, subject: str, handler: Handler, *, queue: str = "") -> Callable[[], Awaitable[None]]:
+        return await self.serve(subject, lambda asked: handler(asked.subject, asked.data), queue=queue)
+
+    async def serve(self, subject: str, handler: Serve, *, queue: str = "") -> Callable[[], Awaitable[None]]:
         made = _Subscription(subject, handler, queue)
         self._subscriptions.append(made)
 
@@ -124,23 +127,23 @@ class MemoryBus:
                 return stream.append(subject, data, message_id)
         return None
 
-    def _deliver(self, subject: str, data: bytes, answer: asyncio.Future[bytes] | None) -> int:
+    def _deliver(self, subject: str, data: bytes, answer: asyncio.Future[bytes] | None, asker: str = "") -> int:
         """Hand to every subscription, and to one member of each queue group. Returns how many got it."""
         fitting = [held for held in self._subscriptions if matches(held.subject, subject)]
         chosen = [held for held in fitting if not held.queue]
         for queue in sorted({held.queue for held in fitting if held.queue}):
             chosen.append(random.choice([held for held in fitting if held.queue == queue]))  # noqa: S311
         for held in chosen:
-            task = asyncio.create_task(self._handle(held.handler, subject, data, answer))
+            task = asyncio.create_task(self._handle(held.handler, Asked(subject, data, asker), answer))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return len(chosen)
 
-    async def _handle(self, handler: Handler, subject: str, data: bytes, answer: asyncio.Future[bytes] | None) -> None:
+    async def _handle(self, handler: Serve, asked: Asked, answer: asyncio.Future[bytes] | None) -> None:
         try:
-            reply = await handler(subject, data)
+            reply = await handler(asked)
         except Exception:
-            log.exception("a handler of a bus message failed", subject=subject)
+            log.exception("a handler of a bus message failed", subject=asked.subject)
             return
         if reply is not None and answer is not None and not answer.done():
             answer.set_result(reply)

@@ -12,6 +12,7 @@ import structlog
 from nats.aio.msg import Msg
 
 from faasioflex.bus.buckets import BUCKETS
+from faasioflex.bus.nats.asker import asker_of
 from faasioflex.bus.nats.bucket import MESSAGE_ID, NatsBucket
 from faasioflex.bus.nats.changes import Changes
 from faasioflex.bus.nats.connection import Connection
@@ -20,7 +21,7 @@ from faasioflex.bus.nats.link import LinkLost
 from faasioflex.bus.nats.objects import NatsObjects
 from faasioflex.bus.nats.streams import Reader
 from faasioflex.bus.nats.watch import RESYNC_S
-from faasioflex.bus.port import Bucket, Handler, StreamMessage, Write
+from faasioflex.bus.port import Asked, Bucket, Handler, Serve, StreamMessage, Write
 from faasioflex.model.errors import DeadlineExceeded, PayloadTooLarge, Unavailable
 
 T = TypeVar("T")
@@ -71,6 +72,9 @@ class NatsBus:
             raise PayloadTooLarge(f"{len(data)} bytes are more than one message may hold") from error
 
     async def subscribe(self, subject: str, handler: Handler, *, queue: str = "") -> Callable[[], Awaitable[None]]:
+        return await self.serve(subject, lambda asked: handler(asked.subject, asked.data), queue=queue)
+
+    async def serve(self, subject: str, handler: Serve, *, queue: str = "") -> Callable[[], Awaitable[None]]:
         free = asyncio.Semaphore(HANDLERS)
 
         async def on_message(message: Msg) -> None:
@@ -113,9 +117,9 @@ class NatsBus:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _handle(self, handler: Handler, message: Msg) -> None:
+    async def _handle(self, handler: Serve, message: Msg) -> None:
         try:
-            reply = await handler(message.subject, message.data)
+            reply = await handler(Asked(message.subject, message.data, asker_of(message.headers)))
         except Exception:
             log.exception("a handler of a bus message failed", subject=message.subject)
             return

@@ -85,7 +85,7 @@ class Front:
         await self._routes.stop()
         self._pool.close()
 
-    def _read(self, request: web.BaseRequest, request_id: str) -> Call:
+    async def _read(self, request: web.BaseRequest, request_id: str) -> Call:
         raw = request.raw_path
         target = from_path(raw) if raw.startswith(PREFIX) else Target(self._function, _rooted(raw))
         if target.function != self._function:

@@ -8,13 +8,22 @@ from typing import Any, Literal
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from faasioflex.invoker.caller import Caller
+from faasioflex.invoker.front.door import Door
 from faasioflex.invoker.front.reply import Reply
 from faasioflex.invoker.front.request import RequestSource
 from faasioflex.invoker.headers import server_timing
 from faasioflex.invoker.http1.head import Headers
 from faasioflex.invoker.invocations import Invocations
 from faasioflex.invoker.outcome import to_json_bytes
-from faasioflex.model.errors import FieldError, Invalid, MethodNotAllowed, NotSupportedYet, PayloadTooLarge
+from faasioflex.model.errors import (
+    FieldError,
+    Invalid,
+    MethodNotAllowed,
+    NotAuthenticated,
+    NotSupportedYet,
+    PayloadTooLarge,
+)
 from faasioflex.model.names import FunctionName
 
 LONGEST_BODY = 32 * 1024 * 1024  # each function's payload_bytes is checked besides
@@ -36,17 +45,20 @@ class ExecuteBody(BaseModel):
 
 
 class Execute:
-    def __init__(self, invocations: Invocations) -> None:
+    def __init__(self, invocations: Invocations, door: Door) -> None:
         self._invocations = invocations
+        self._door = door
 
     async def __call__(self, request: web.BaseRequest, reply: Reply, request_id: str) -> None:
         """Answers 200 with an invocation. Raises FfxError for what becomes a problem."""
         if request.method != "POST":
             raise MethodNotAllowed("Only POST")
+        caller, _ = await self._door.caller(request)
         asked = parse(await _whole(request))
         ended = await self._invocations.run(
-            FunctionName.parse(asked.function),
+            _named(asked.function, caller),
             _payload(asked.payload),
+            caller=caller,
             request_id=request_id,
             revision=asked.revision,
             timeout_s=asked.timeout_s,
@@ -79,6 +91,15 @@ def parse(data: bytes) -> ExecuteBody:
             message = "asynchronous calls are not there yet: use mode sync"
             raise NotSupportedYet(f"{field}: {message}", errors=(FieldError(f"/{field}", message),))
     return asked
+
+
+def _named(text: str, caller: Caller) -> FunctionName:
+    """A name without a namespace is one of the caller's own. Raises: Invalid, NotAuthenticated."""
+    if "/" in text:
+        return FunctionName.parse(text)
+    if caller.principal.namespace is None:
+        raise caller.refused or NotAuthenticated("A name without a namespace needs a token that tells whose it is")
+    return FunctionName.parse(text, caller.principal.namespace)
 
 
 def _payload(value: Any) -> bytes:

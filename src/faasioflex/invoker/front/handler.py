@@ -12,7 +12,7 @@ from faasioflex.invoker.body import ClientGone
 from faasioflex.invoker.call import Call
 from faasioflex.invoker.dispatcher import Answer, Dispatcher
 from faasioflex.invoker.front.reply import Reply
-from faasioflex.invoker.front.request import call_of, cancelled_at_hang_up, request_id_of, target_of
+from faasioflex.invoker.front.request import cancelled_at_hang_up, request_id_of
 from faasioflex.invoker.front.tunnel import Tunnels
 from faasioflex.invoker.headers import PROOF, towards_client
 from faasioflex.invoker.http1.connection import ConnectionEnded
@@ -23,17 +23,13 @@ from faasioflex.model.errors import FfxError
 log = structlog.get_logger(__name__)
 EXECUTE_PATH = "/.ffx/execute"
 Execute = Callable[[web.BaseRequest, Reply, str], Awaitable[None]]
-ReadCall = Callable[[web.BaseRequest, str], Call]
-
-
-def read_call(request: web.BaseRequest, request_id: str) -> Call:
-    """The call that a request from the gateway means. Raises: NotFound, FunctionNotFound."""
-    return call_of(request, target_of(request), request_id)
+ReadCall = Callable[[web.BaseRequest, str], Awaitable[Call]]
 
 
 class Handler:
-    """``execute`` answers ``POST /.ffx/execute``, ``read`` tells what any other request calls. ``answers_have``: header fields
-    that every function's answer gets. ``proof``: goes with timings of ours. ``stopping`` makes every answer the last of its connection.
+    """``execute`` answers ``POST /.ffx/execute``, ``read`` tells what any other request calls, and every one of the gateway's:
+    a path that it has rewritten is a function's, whatever it looks like. ``answers_have``: header fields that every function's
+    answer gets. ``proof``: goes with timings of ours. ``stopping`` makes every answer the last of its connection.
     """
 
     def __init__(
@@ -43,12 +39,14 @@ class Handler:
         execute: Execute,
         tally: Tally,
         *,
-        read: ReadCall = read_call,
+        read: ReadCall,
+        is_gateway: Callable[[web.BaseRequest], bool] = lambda _: False,
         answers_have: Sequence[tuple[bytes, bytes]] = (),
         proof: bytes = b"",
     ) -> None:
         self._proof = proof
         self._read = read
+        self._is_gateway = is_gateway
         self._answers_have = answers_have
         self._dispatcher = dispatcher
         self._tunnels = tunnels
@@ -65,7 +63,7 @@ class Handler:
         self._in_flight += 1
         self.idle.clear()
         try:
-            if request.raw_path == EXECUTE_PATH and "x-ffx-function" not in request.headers:
+            if request.raw_path == EXECUTE_PATH and not self._is_gateway(request):
                 await self._execute(request, reply, request_id)
             else:
                 await self._proxy(request, reply, request_id)
@@ -92,7 +90,7 @@ class Handler:
         return reply
 
     async def _proxy(self, request: web.BaseRequest, reply: Reply, request_id: str) -> None:
-        call = self._read(request, request_id)
+        call = await self._read(request, request_id)
         with self._tally.counting(call):
             await self._pass_on(request, reply, call)
 

@@ -15,7 +15,7 @@ from faasioflex.invoker.body import Body, ClientGone
 from faasioflex.invoker.call import Call
 from faasioflex.invoker.headers import request_id, towards_instance
 from faasioflex.invoker.http1.head import list_tokens
-from faasioflex.invoker.target import Target, from_headers, from_path
+from faasioflex.invoker.target import Target
 
 LOOK_EVERY_S = 0.5
 HANG_UP = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
@@ -38,15 +38,6 @@ class RequestSource:
             return await self._request.content.readany()
         except (ClientPayloadError, web.RequestPayloadError, ConnectionError) as error:
             raise ClientGone from error
-
-
-def target_of(request: web.BaseRequest) -> Target:
-    """Raises: NotFound, FunctionNotFound."""
-    headers = request.headers
-    name = headers.get("x-ffx-function")
-    if name is None:
-        return from_path(request.raw_path)
-    return from_headers(request.raw_path, headers.get("x-ffx-namespace", ""), name, headers.get("x-ffx-revision"))
 
 
 def call_of(request: web.BaseRequest, target: Target, request_id: str) -> Call:
