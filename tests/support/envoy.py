@@ -21,6 +21,7 @@ from faasioflex.gateway.envoy import bootstrap
 from faasioflex.gateway.envoy.driver import EnvoyGateway
 from faasioflex.gateway.envoy.settings import EnvoySettings
 from faasioflex.gateway.port import RouteTable, TableFunction, TableRevision
+from faasioflex.identity.access import Access
 from faasioflex.model.names import FunctionName
 from support.origin import Origin, until
 
@@ -134,7 +135,7 @@ def revision(number: int, *instances: Origin, percent: int = 100, **fields: Any)
 def table(number: int, **functions: list[TableRevision]) -> RouteTable:
     """``acme_hello=[…]``: the function acme/hello."""
     made = [
-        TableFunction(FunctionName(*name.replace("__", "-").split("_", 1)), "private", tuple(revisions))
+        TableFunction(FunctionName(*name.replace("__", "-").split("_", 1)), Access(public=True), tuple(revisions))
         for name, revisions in functions.items()
     ]
     return RouteTable(number, tuple(sorted(made, key=lambda each: each.function)))

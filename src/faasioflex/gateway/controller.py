@@ -13,7 +13,9 @@ from faasioflex.bus.buckets import ROUTES
 from faasioflex.bus.mirror import Mirror
 from faasioflex.bus.port import Bus
 from faasioflex.gateway import table
-from faasioflex.gateway.port import Gateway
+from faasioflex.gateway.admissions import Admissions
+from faasioflex.gateway.port import Gateway, TrustedIssuer
+from faasioflex.identity.directory import Directory
 from faasioflex.model.errors import FfxError
 from faasioflex.model.messages import APPLIED_SUBJECT, CALLS_SUBJECT, LOAD_SUBJECT, Applied, CallsReport, LoadReport
 from faasioflex.model.route import FunctionRoute
@@ -21,6 +23,7 @@ from faasioflex.model.route import FunctionRoute
 log = structlog.get_logger(__name__)
 TELL_S = 1.0
 LOAD_S = 0.5
+ISSUERS_S = 1.0
 CALLS_S = 2.0
 RETRY_S = 0.25
 
@@ -29,7 +32,14 @@ class GatewayController:
     """One per gateway. Changes that arrive while one is being applied go together as the next one; none waits for a timer."""
 
     def __init__(
-        self, bus: Bus, gateway: Gateway, member: str = "gateway.local", clock: Callable[[], float] = time.time
+        self,
+        bus: Bus,
+        gateway: Gateway,
+        directory: Directory,
+        issuers: Callable[[], tuple[TrustedIssuer, ...]],
+        *,
+        member: str = "gateway.local",
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.problem: str | None = "the gateway controller has not started"
         self._bus = bus
@@ -38,6 +48,10 @@ class GatewayController:
         self._clock = clock
         self._mirror: Mirror[FunctionRoute] = Mirror(bus.bucket(ROUTES.name, FunctionRoute))
         self._changed = asyncio.Event()
+        self._directory = directory
+        self._admissions = Admissions(directory, self._changed.set)
+        self._issuers = issuers
+        self._trusted: tuple[TrustedIssuer, ...] = ()
         self._applied: int | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -45,12 +59,15 @@ class GatewayController:
         """Returns when the gateway can connect and the routes are known; ``problem`` is None once it has acknowledged them."""
         self.problem = "the routes have not been read yet"
         self._mirror.listen(lambda _: self._changed.set())
+        await self._directory.start()
         await self._mirror.start()
+        self._trusted = self._issuers()
         await self._gateway.start()
         self.problem = "the gateway has not acknowledged its routes yet"
         self._changed.set()
         self._run("gateway apply", self._keep_applying())
         self._run("gateway applied", self._every(TELL_S, self._tell))
+        self._run("gateway issuers", self._every(ISSUERS_S, self._look_at_issuers))
         self._run("gateway load", self._every(LOAD_S, self._report))
         self._run("gateway calls", self._keep_counting())
 
@@ -60,6 +77,7 @@ class GatewayController:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._mirror.stop()
+        await self._directory.stop()
         await self._gateway.close()
         self.problem = "the gateway controller has stopped"
 
@@ -79,13 +97,27 @@ class GatewayController:
     async def _apply(self) -> None:
         # read both at once: nothing is awaited in between, so the revision is that of these entries
         revision = self._mirror.revision
-        made = table.build({key: entry.value for key, entry in self._mirror.entries.items()}, revision)
+        routes = {key: entry.value for key, entry in self._mirror.entries.items()}
+        self._admissions.keep(set(routes))
+        revoked = self._directory.revocations()
+        made = table.build(routes, revision, self._admissions.of, revoked, self._trusted)
         await self._gateway.apply(made)
         if self.problem is not None:
             log.info("the gateway follows", functions=len(made.functions), revision=revision)
         self.problem = None
         self._applied = revision
         await self._tell()
+
+    async def _look_at_issuers(self) -> None:
+        """Keys rotate, and the files that hold them are another part's."""
+        try:
+            trusted = self._issuers()
+        except FfxError as error:
+            log.error("the keys of tokens cannot be read", code=error.code, error=error.message)
+            return
+        if trusted != self._trusted:
+            self._trusted = trusted
+            self._changed.set()
 
     async def _tell(self) -> None:
         """What was acknowledged stays in force, also while something newer is refused or the bus is away."""

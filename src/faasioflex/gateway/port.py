@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from faasioflex.model.function import Visibility
+from faasioflex.identity.access import NOTHING_REVOKED, Access, Revoked
 from faasioflex.model.messages import RevisionCalls, RevisionLoad
 from faasioflex.model.names import FunctionName
 
@@ -26,8 +26,21 @@ class TableRevision:
 @dataclass(frozen=True)
 class TableFunction:
     function: FunctionName
-    visibility: Visibility
+    access: Access
     revisions: tuple[TableRevision, ...]
+
+
+@dataclass(frozen=True)
+class TrustedIssuer:
+    """Whose tokens are verified. ``jwks``: its public keys, a JWK set as JSON.
+
+    ``ours``: its tokens name callers as the functions' rules do. A login's own tokens do not: the invoker knows whose they are.
+    """
+
+    issuer: str
+    audience: str
+    jwks: str
+    ours: bool = True
 
 
 @dataclass(frozen=True)
@@ -36,6 +49,8 @@ class RouteTable:
 
     revision: int
     functions: tuple[TableFunction, ...]
+    revoked: Revoked = NOTHING_REVOKED
+    issuers: tuple[TrustedIssuer, ...] = ()
 
 
 class Gateway(Protocol):

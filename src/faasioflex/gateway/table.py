@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from faasioflex.gateway.port import RouteTable, TableFunction, TableRevision
+from faasioflex.gateway.port import RouteTable, TableFunction, TableRevision, TrustedIssuer
+from faasioflex.identity.access import NOTHING_REVOKED, Access, Revoked
 from faasioflex.model.names import FunctionName
 from faasioflex.model.route import FunctionRoute, RevisionRoute
 
@@ -12,18 +13,26 @@ from faasioflex.model.route import FunctionRoute, RevisionRoute
 LONGEST_START_S = 60.0
 
 
-def build(routes: Mapping[str, FunctionRoute], revision: int) -> RouteTable:
-    """``routes``: key ``ns.name`` -> record, all of the bucket as of ``revision``.
+AccessOf = Callable[[FunctionName, FunctionRoute], Access]
+
+
+def build(
+    routes: Mapping[str, FunctionRoute],
+    revision: int,
+    access: AccessOf,
+    revoked: Revoked = NOTHING_REVOKED,
+    issuers: tuple[TrustedIssuer, ...] = (),
+) -> RouteTable:
+    """``routes``: key ``ns.name`` -> record, all of the bucket as of ``revision``. ``access``: who may invoke it now.
 
     A function is left out, and so goes to the invoker, while it has no live instance, no traffic split, or is being deleted.
     """
-    made = (_function(FunctionName.from_key(key), route) for key, route in routes.items())
-    return RouteTable(
-        revision, tuple(sorted((each for each in made if each is not None), key=lambda each: each.function))
-    )
+    made = (_function(FunctionName.from_key(key), route, access) for key, route in routes.items())
+    functions = tuple(sorted((each for each in made if each is not None), key=lambda each: each.function))
+    return RouteTable(revision, functions, revoked, issuers)
 
 
-def _function(name: FunctionName, route: FunctionRoute) -> TableFunction | None:
+def _function(name: FunctionName, route: FunctionRoute, access: AccessOf) -> TableFunction | None:
     if route.deleting or not any(percent > 0 for percent in route.traffic.values()):
         return None
     revisions = tuple(
@@ -36,7 +45,7 @@ def _function(name: FunctionName, route: FunctionRoute) -> TableFunction | None:
         return None  # a share whose limits are not written yet: the invoker knows what to do with it
     if not any(each.addresses for each in revisions):
         return None
-    return TableFunction(name, route.visibility, revisions)
+    return TableFunction(name, access(name, route), revisions)
 
 
 def _revision(number: int, percent: int, revision: RevisionRoute) -> TableRevision:

@@ -20,3 +20,6 @@ class Revoked:
 
     jtis: frozenset[str] = frozenset()
     subjects: tuple[tuple[str, float], ...] = field(default=())  # sorted
+
+
+NOTHING_REVOKED = Revoked()

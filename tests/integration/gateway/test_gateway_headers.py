@@ -99,13 +99,18 @@ async def test_trace_context_passes_and_the_caller_is_named() -> None:
     async with stack() as world:
         instance = await live(world)
         trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-        lines = (f"Traceparent: {trace}", "Tracestate: a=b", "X-Forwarded-Proto: https", "Authorization: Bearer mine")
+        lines = (
+            f"Traceparent: {trace}",
+            "Tracestate: a=b",
+            "X-Forwarded-Proto: https",
+            "Authorization: Basic bWluZQ==",
+        )
         await rawhttp.send(world.envoy.port, rawhttp.request("/f/acme/live", *lines))
         seen = instance.seen[-1].headers
         assert (seen["traceparent"], seen["tracestate"]) == (trace, "a=b")
         assert seen["x-forwarded-proto"] == "http", "what the connection is, not what the caller says"
         assert seen["x-forwarded-for"]
-        assert seen["authorization"] == "Bearer mine"
+        assert seen["authorization"] == "Basic bWluZQ=="
 
 
 @pytest.mark.parametrize("path", PATHS[:2])

@@ -13,6 +13,7 @@ from faasioflex.bus.buckets import ROUTES
 from faasioflex.bus.memory import MemoryBus
 from faasioflex.gateway.controller import GatewayController
 from faasioflex.gateway.memory import MemoryGateway
+from faasioflex.identity.directory import Directory
 from faasioflex.model.errors import Invalid, Unavailable
 from faasioflex.model.function import Limits
 from faasioflex.model.messages import (
@@ -49,7 +50,7 @@ class World:
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
     bus, gateway = MemoryBus(), MemoryGateway()
-    made = World(bus, gateway, GatewayController(bus, gateway, clock=lambda: 123.0))
+    made = World(bus, gateway, GatewayController(bus, gateway, Directory(bus), tuple, clock=lambda: 123.0))
 
     async def applied(_: str, data: bytes) -> None:
         made.applied.append(codec.decode(Applied, data))

@@ -9,11 +9,12 @@ import json
 import os
 from pathlib import Path
 
+from faasioflex.gateway.envoy import identity
 from faasioflex.gateway.envoy.clusters import ADS, fixed_clusters
 from faasioflex.gateway.envoy.functions_listener import connection_limit, functions_listener
 from faasioflex.gateway.envoy.listener import listener
 from faasioflex.gateway.envoy.proto import Json, seconds, typed
-from faasioflex.gateway.envoy.routes import ROUTES, fixed_host
+from faasioflex.gateway.envoy.routes import ELSEWHERE, ROUTES, fixed_host
 from faasioflex.gateway.envoy.settings import EnvoySettings
 
 CONFIG_FILE = "envoy.json"
@@ -51,6 +52,7 @@ def write(settings: EnvoySettings) -> Path:
         fresh.touch(mode=0o600)
         fresh.write_text(json.dumps(content, indent=1))
         os.replace(fresh, settings.folder / name)
+    identity.write_missing(settings.folder, ELSEWHERE)
     return settings.folder / CONFIG_FILE
 
 

@@ -16,6 +16,7 @@ API = "ffx-api"
 INVOKER = "ffx-invoker"
 ADS = "ffx-ads"
 FUNCTION_PREFIX = "f/"
+PROOF_HEADER = "x-ffx-proof"
 BUFFER_BYTES = 256 * 1024
 NO_LIMIT = 1 << 20
 
@@ -49,11 +50,11 @@ def function_cluster(name: str, upstream_idle_s: float) -> Json:
         "eds_cluster_config": {"eds_config": {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "1s"}},
         "lb_policy": "LEAST_REQUEST",
         "outlier_detection": _outlier_detection(),
-        **_common(upstream_idle_s),
+        **_common(upstream_idle_s, _shown_to_the_invoker()),
     }
 
 
-def load_assignment(name: str, addresses: tuple[str, ...], invoker_socket: Path) -> Json:
+def load_assignment(name: str, addresses: tuple[str, ...], invoker_socket: Path, proof: str = "") -> Json:
     """Instances at priority 0, the invoker at priority 1 of the same cluster.
 
     Over-provisioning is off the scale, so that one healthy instance of many keeps all of the traffic away from priority 1;
@@ -63,10 +64,15 @@ def load_assignment(name: str, addresses: tuple[str, ...], invoker_socket: Path)
         "cluster_name": name,
         "endpoints": [
             {"priority": 0, "lb_endpoints": [_endpoint(each) for each in addresses]},
-            {"priority": 1, "lb_endpoints": [_endpoint(f"unix:{invoker_socket}")]},
+            {"priority": 1, "lb_endpoints": [_endpoint(f"unix:{invoker_socket}") | _proving(proof)]},
         ],
         "policy": {"overprovisioning_factor": 100_000},
     }
+
+
+def _proving(proof: str) -> Json:
+    """What a try at this endpoint shows, and at no other: that the call comes from the gateway, which knows who calls."""
+    return {"metadata": {"filter_metadata": {"ffx": {"proof": proof}}}} if proof else {}
 
 
 def _endpoint(text: str) -> Json:
@@ -82,7 +88,28 @@ def _fixed(name: str, socket: Path, settings: EnvoySettings) -> Json:
     }
 
 
-def _common(upstream_idle_s: float) -> Json:
+def _shown_to_the_invoker() -> Json:
+    """Filters of each try: the header of before goes, the proof of the endpoint of now comes, if it has one."""
+    proof = {"header": {"key": PROOF_HEADER, "value": '%UPSTREAM_METADATA(["ffx", "proof"])%'}}
+    mutation = typed(
+        "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
+        mutations={
+            "request_mutations": [
+                {"remove": PROOF_HEADER},
+                {"append": {**proof, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}},
+            ]
+        },
+    )
+    codec = typed("envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec")
+    return {
+        "http_filters": [
+            {"name": "ffx.proof", "typed_config": mutation},
+            {"name": "envoy.filters.http.upstream_codec", "typed_config": codec},
+        ]
+    }
+
+
+def _common(upstream_idle_s: float, more: Json | None = None) -> Json:
     return {
         "connect_timeout": "1s",
         "per_connection_buffer_limit_bytes": BUFFER_BYTES,
@@ -104,6 +131,7 @@ def _common(upstream_idle_s: float) -> Json:
                 "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
                 common_http_protocol_options={"idle_timeout": seconds(upstream_idle_s)},
                 explicit_http_config={"http_protocol_options": {}},
+                **(more or {}),
             )
         },
     }

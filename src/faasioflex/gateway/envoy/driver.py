@@ -13,11 +13,13 @@ import structlog
 from envoy.service.discovery.v3 import ads_pb2_grpc
 from envoy.service.load_stats.v3 import lrs_pb2_grpc
 
+from faasioflex.gateway.envoy import identity
 from faasioflex.gateway.envoy.ads import AdsServer
 from faasioflex.gateway.envoy.lrs import LoadServer
 from faasioflex.gateway.envoy.proto import CLUSTER, ENDPOINTS, VIRTUAL_HOST
 from faasioflex.gateway.envoy.render import Rendered, Renderer
 from faasioflex.gateway.envoy.resources import Resource, ResourceSet
+from faasioflex.gateway.envoy.routes import ELSEWHERE
 from faasioflex.gateway.envoy.settings import EnvoySettings
 from faasioflex.gateway.envoy.stats import CallStats
 from faasioflex.gateway.port import RouteTable
@@ -101,6 +103,8 @@ class EnvoyGateway:
             await server.stop(grace=0.2)
 
     async def apply(self, table: RouteTable) -> None:
+        identity.write_tokens(self._settings.folder, table.issuers)
+        identity.write_revoked(self._settings.folder, table.revoked, ELSEWHERE)
         rendered = self._renderer.render(table)
         async with self._applying:
             self._want_clusters(rendered)

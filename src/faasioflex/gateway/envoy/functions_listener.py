@@ -12,7 +12,7 @@ from pathlib import Path
 from faasioflex.gateway.envoy.listener import listener
 from faasioflex.gateway.envoy.proto import Json, overwrite, seconds, typed
 from faasioflex.gateway.envoy.replies import Reply, local_replies
-from faasioflex.gateway.envoy.routes import INSIDE_HEADER, VHOST_HEADER
+from faasioflex.gateway.envoy.routes import ELSEWHERE, INSIDE_HEADER
 from faasioflex.gateway.envoy.scripts import heavy_script
 from faasioflex.gateway.envoy.settings import EnvoySettings
 from faasioflex.model.errors import NotAllowed
@@ -48,7 +48,7 @@ def functions_listener(settings: EnvoySettings, socket: Path, routes_file: Path)
         {"append": overwrite(INSIDE_HEADER, "1")},
         {"append": overwrite(CHUNKED_HEADER, "%REQ(TRANSFER-ENCODING)%")},
     ]
-    http["http_filters"] = [_calls_only(), heavy_script(CHUNKED_HEADER, (VHOST_HEADER, "fixed")), *http["http_filters"]]
+    http["http_filters"] = [_calls_only(), heavy_script(CHUNKED_HEADER, ELSEWHERE), *http["http_filters"]]
     return made
 
 

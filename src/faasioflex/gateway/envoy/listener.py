@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from faasioflex.gateway.envoy import scripts
+from faasioflex.gateway.envoy import admission, identity, scripts
 from faasioflex.gateway.envoy.proto import Json, overwrite, seconds, typed
 from faasioflex.gateway.envoy.replies import local_replies
-from faasioflex.gateway.envoy.routes import CLIENT_ID_HEADER, LIVE, ROUTES, VHOST_HEADER
+from faasioflex.gateway.envoy.routes import CLIENT_ID_HEADER, ELSEWHERE, LIVE, ROUTES, VHOST_HEADER
 from faasioflex.gateway.envoy.settings import MIB, EnvoySettings
 
 KIB = 1024
@@ -97,6 +97,8 @@ def _filters(settings: EnvoySettings) -> list[Json]:
         scripts.request_script("/f/" if shares_origin else None, CLIENT_ID_HEADER),
         scripts.answer_script(shares_origin=shares_origin, proof=settings.proof),
         {"name": "envoy.filters.http.header_mutation", "typed_config": answers},
+        *identity.filters(settings),
+        *admission.filters(ELSEWHERE),
         {"name": "envoy.filters.http.router", "typed_config": router},
     ]
 

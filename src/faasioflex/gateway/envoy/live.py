@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from faasioflex.gateway.envoy import retries
+from faasioflex.gateway.envoy import admission, retries
 from faasioflex.gateway.envoy.clusters import cluster_name
+from faasioflex.gateway.envoy.identity import JTI_HEADER
 from faasioflex.gateway.envoy.proto import Json, overwrite, seconds, typed
 from faasioflex.gateway.envoy.routes import (
     LIVE,
@@ -87,6 +88,7 @@ def _routes(function: TableFunction, match: Json, settings: EnvoySettings) -> li
     silence_s = max(each.timeout_s + each.hold_s for each in serving) + BACKSTOP_S
     target, named = _target(function, serving)
     answer = function_answer(settings)
+    per_filter = {**answer.pop("typed_per_filter_config", {}), **admission.on_route(function.access)}
     for methods in (retries.IDEMPOTENT, None):
         routes.append(
             {
@@ -106,7 +108,9 @@ def _routes(function: TableFunction, match: Json, settings: EnvoySettings) -> li
                     overwrite("x-ffx-function", function.function.name),
                     *named.request,
                 ],
+                "request_headers_to_remove": [JTI_HEADER],
                 **answer,
+                "typed_per_filter_config": per_filter,
                 "response_headers_to_add": [*answer.get("response_headers_to_add", []), *named.response],
             }
         )

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.endpoint.v3 import endpoint_pb2
-from envoy.config.route.v3 import route_components_pb2
 
 # Types that stand inside an Any: their descriptors must be loaded before JSON is parsed.
+from envoy.config.rbac.v3 import rbac_pb2 as _rbac_action
+from envoy.config.route.v3 import route_components_pb2
+from envoy.extensions.common.matching.v3 import extension_matcher_pb2 as _matching
+from envoy.extensions.filters.common.matcher.action.v3 import skip_action_pb2 as _skip
+from envoy.extensions.filters.http.header_mutation.v3 import header_mutation_pb2 as _mutation
 from envoy.extensions.filters.http.lua.v3 import lua_pb2 as _lua
+from envoy.extensions.filters.http.rbac.v3 import rbac_pb2 as _rbac
+from envoy.extensions.filters.http.upstream_codec.v3 import upstream_codec_pb2 as _codec
 from envoy.extensions.retry.priority.previous_priorities.v3 import previous_priorities_config_pb2 as _priorities
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2 as _upstreams
 from envoy.type.matcher.v3 import http_inputs_pb2 as _inputs
@@ -25,7 +30,7 @@ from faasioflex.gateway.envoy.resources import Resource
 from faasioflex.gateway.envoy.settings import EnvoySettings
 from faasioflex.gateway.port import RouteTable, TableFunction
 
-INSIDE_ANY = (_lua, _priorities, _upstreams, _inputs)
+INSIDE_ANY = (_codec, _inputs, _lua, _matching, _mutation, _priorities, _rbac, _rbac_action, _skip, _upstreams)
 
 
 @dataclass(frozen=True)
@@ -55,9 +60,7 @@ class Renderer:
         }
         self._clusters = {name: self._clusters.get(name) or self._cluster(name) for name in addresses}
         keys = {name: (name, where) for name, where in addresses.items()}
-        self._endpoints = {
-            key: self._endpoints.get(key) or _assignment(*key, self._settings.invoker_socket) for key in keys.values()
-        }
+        self._endpoints = {key: self._endpoints.get(key) or self._assignment(*key) for key in keys.values()}
         return Rendered(
             clusters=dict(self._clusters),
             endpoints={name: self._endpoints[key] for name, key in keys.items()},
@@ -66,7 +69,12 @@ class Renderer:
 
     def idle_endpoints(self, name: str) -> Resource:
         """Of a cluster whose revision has left the table and is still there for calls under way."""
-        return _assignment(name, (), self._settings.invoker_socket)
+        return self._assignment(name, ())
+
+    def _assignment(self, name: str, addresses: tuple[str, ...]) -> Resource:
+        made = load_assignment(name, addresses, self._settings.invoker_socket, self._settings.proof)
+        message: Any = ParseDict(made, endpoint_pb2.ClusterLoadAssignment())
+        return Resource.of(name, message)
 
     def _cluster(self, name: str) -> Resource:
         return Resource.of(
@@ -118,8 +126,3 @@ def _without_addresses(function: TableFunction) -> TableFunction:
     return replace(
         function, revisions=tuple(replace(each, addresses=()) for each in function.revisions if each.percent > 0)
     )
-
-
-def _assignment(name: str, addresses: tuple[str, ...], invoker_socket: Path) -> Resource:
-    message: Any = ParseDict(load_assignment(name, addresses, invoker_socket), endpoint_pb2.ClusterLoadAssignment())
-    return Resource.of(name, message)

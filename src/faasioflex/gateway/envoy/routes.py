@@ -14,6 +14,7 @@ KIB = 1024
 ROUTES = "ffx"
 LIVE = "live"
 VHOST_HEADER = "x-ffx-vhost"
+ELSEWHERE = (VHOST_HEADER, "fixed")  # a call with this goes by the bootstrap's routes, so to the invoker
 INSIDE_HEADER = "x-ffx-inside"  # a function calls, by FFX_URL
 CLIENT_ID_HEADER = "x-ffx-client-id"  # the caller's X-Request-Id until the script has looked at it
 

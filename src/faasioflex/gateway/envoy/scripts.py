@@ -22,7 +22,7 @@ def request_script(shared: str | None, client_id_header: str) -> Json:
     lua = typed(
         f"{_LUA}.Lua", default_source_code={"inline_string": f"SHARED = {flag}\n{_text('cookies')}{_text('request')}"}
     )
-    return _only_for("ffx.request", lua, [_present("Request", name) for name in ("cookie", client_id_header)])
+    return only_for("ffx.request", lua, [_present("Request", name) for name in ("cookie", client_id_header)])
 
 
 def answer_script(*, shares_origin: bool, proof: str) -> Json:
@@ -31,42 +31,61 @@ def answer_script(*, shares_origin: bool, proof: str) -> Json:
     script = constants + _text("cookies") + _text("answer")
     lua = typed(f"{_LUA}.Lua", source_codes={_FUNCTIONS: {"inline_string": script}})
     looked_at = ["server-timing", PROOF_HEADER, *(["set-cookie"] if shares_origin else [])]
-    return _only_for(ANSWER, lua, [_present("Response", name) for name in looked_at])
+    return only_for(ANSWER, lua, [_present("Response", name) for name in looked_at])
 
 
 def heavy_script(chunked_header: str, elsewhere: tuple[str, str]) -> Json:
     """Requests with a body of 100,000 bytes or more, or of unknown length (what ``chunked_header`` is set for), get the
     header and value ``elsewhere`` and another route."""
+    lua = elsewhere_script(elsewhere, remove=chunked_header)
+    heavy = [_present("Request", chunked_header), _present("Request", "content-length", "0*[1-9][0-9]{5,}")]
+    return only_for("ffx.heavy", lua, heavy)
+
+
+def elsewhere_script(elsewhere: tuple[str, str], remove: str | None = None) -> Json:
+    """Gives a request the header and value ``elsewhere``, takes ``remove`` away, and has its route looked for again."""
     name, value = elsewhere
+    removed = f'  headers:remove("{remove}")\n' if remove else ""
     script = (
         "function envoy_on_request(handle)\n"
         "  local headers = handle:headers()\n"
-        f'  headers:remove("{chunked_header}")\n'
+        f"{removed}"
         f'  headers:replace("{name}", "{value}")\n'
         "  handle:clearRouteCache()\n"
         "end\n"
     )
-    lua = typed(f"{_LUA}.Lua", default_source_code={"inline_string": script})
-    heavy = [_present("Request", chunked_header), _present("Request", "content-length", "0*[1-9][0-9]{5,}")]
-    return _only_for("ffx.heavy", lua, heavy)
+    return typed(f"{_LUA}.Lua", default_source_code={"inline_string": script})
 
 
 ON_FUNCTIONS: Json = {ANSWER: typed(f"{_LUA}.LuaPerRoute", name=_FUNCTIONS)}
 
 
-def _only_for(name: str, config: Json, predicates: list[Json]) -> Json:
+def only_for(name: str, config: Json, predicates: list[Json]) -> Json:
     """The filter, left out of a request where none of the predicates holds."""
-    any_of = predicates[0] if len(predicates) == 1 else {"or_matcher": {"predicate": predicates}}
-    skip = {"name": "skip", "typed_config": typed("envoy.extensions.filters.common.matcher.action.v3.SkipFilter")}
-    matcher = {"predicate": {"not_matcher": any_of}, "on_match": {"action": skip}}
+    if predicates:
+        any_of = predicates[0] if len(predicates) == 1 else {"or_matcher": {"predicate": predicates}}
+        matcher: Json = {"matcher_list": {"matchers": [{"predicate": {"not_matcher": any_of}, "on_match": skip()}]}}
+    else:
+        matcher = {"matcher_list": {"matchers": [{"predicate": _present("Request", ":path"), "on_match": skip()}]}}
     return {
         "name": name,
         "typed_config": typed(
             "envoy.extensions.common.matching.v3.ExtensionWithMatcher",
             extension_config={"name": name, "typed_config": config},
-            xds_matcher={"matcher_list": {"matchers": [matcher]}},
+            xds_matcher=matcher,
         ),
     }
+
+
+def skip() -> Json:
+    """What a matcher says for: the filter is left out."""
+    named = typed("envoy.extensions.filters.common.matcher.action.v3.SkipFilter")
+    return {"action": {"name": "skip", "typed_config": named}}
+
+
+def exactly(match_input: Json, value: str) -> Json:
+    """A predicate: the input has this value."""
+    return {"single_predicate": {"input": match_input, "value_match": {"exact": value}}}
 
 
 def _present(side: str, header: str, regex: str = r"\C*") -> Json:

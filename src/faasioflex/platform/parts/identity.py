@@ -10,7 +10,9 @@ from functools import lru_cache
 from typing import cast
 
 from faasioflex.bus.port import Bus
+from faasioflex.gateway.port import TrustedIssuer
 from faasioflex.identity.authenticator import Authenticator
+from faasioflex.identity.claims import AUDIENCE
 from faasioflex.identity.directory import Directory
 from faasioflex.identity.people import People
 from faasioflex.identity.tokens.admin_file import AdminTokenFile
@@ -48,6 +50,11 @@ class ProcessIdentity:
             clock=time.time,
         )
         self.long_lived = LongLivedTokens(bus, self.directory, self.mint, time.time)
+
+    def trusted_issuers(self) -> tuple[TrustedIssuer, ...]:
+        """Whose tokens the gateway verifies: ours, under each address that this platform has had."""
+        jwks = json.dumps(self.keys.jwks(), sort_keys=True)
+        return tuple(TrustedIssuer(issuer, AUDIENCE, jwks) for issuer in sorted(self.issuers.known()))
 
 
 def process_identity(bus: Bus, settings: Settings) -> ProcessIdentity:

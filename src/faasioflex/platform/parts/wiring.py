@@ -60,7 +60,10 @@ def _gateway(_host: Host, bus: Bus, settings: Settings) -> Part:
     from faasioflex.gateway.controller import GatewayController
     from faasioflex.gateway.envoy.driver import EnvoyGateway
 
-    return GatewayController(bus, EnvoyGateway(envoy_settings(settings, settings.host, settings.port)))
+    shared = process_identity(bus, settings)
+    password = json.loads(settings.folder.nats_credentials.read_text())["password"]
+    envoy = EnvoyGateway(envoy_settings(settings, settings.host, settings.port, proof=proof_of(password)))
+    return GatewayController(bus, envoy, shared.directory, shared.trusted_issuers)
 
 
 def _autoscaler(_host: Host, bus: Bus, _settings: Settings) -> Part:

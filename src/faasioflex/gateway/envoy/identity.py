@@ -1,0 +1,140 @@
+"""Who calls: Envoy verifies the token and sets the identity headers. It refuses nobody for it.
+
+A token that does not hold leaves a call without identity; whoever needs one is then answered by the invoker or the API, which
+look at the token themselves and say what is wrong with it (docs/adr/0013).
+
+The filters stand in files of their own, read through extension discovery from the disk: keys rotate and tokens are revoked
+without a listener that drains, and an Envoy that restarts without anybody to ask verifies with what was there last.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from faasioflex.gateway.envoy.proto import Json, typed
+from faasioflex.gateway.envoy.scripts import elsewhere_script, exactly, only_for
+from faasioflex.gateway.envoy.settings import EnvoySettings
+from faasioflex.gateway.port import TrustedIssuer
+from faasioflex.identity.access import Revoked
+
+TOKEN_FILTER = "ffx.token"  # noqa: S105 - the name of a filter
+REVOKED_FILTER = "ffx.revoked"
+TOKEN_FILE = "token.json"  # noqa: S105 - the name of a file
+REVOKED_FILE = "revoked.json"
+CLOCK_SKEW_S = 5
+REMEMBERED_TOKENS = 2000
+PID_HEADER = "x-ffx-pid"  # what the rules of functions name; of a verified token alone
+JTI_HEADER = "x-ffx-jti"
+USER_HEADER = "x-ffx-user"
+# Claim -> header. What functions see is x-ffx-user, -groups and -email.
+CLAIMS = {
+    "pid": PID_HEADER,
+    "jti": JTI_HEADER,
+    "sub": USER_HEADER,
+    "ffx_groups": "x-ffx-groups",
+    "email": "x-ffx-email",
+}
+OF_TOKENS = "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication"
+OF_WRAPPED = "type.googleapis.com/envoy.extensions.common.matching.v3.ExtensionWithMatcher"
+
+
+def filters(settings: EnvoySettings) -> list[Json]:
+    """In order, before everything that asks who calls."""
+    return [
+        _discovered(TOKEN_FILTER, settings.folder / TOKEN_FILE, OF_TOKENS),
+        _discovered(REVOKED_FILTER, settings.folder / REVOKED_FILE, OF_WRAPPED),
+    ]
+
+
+def write_tokens(folder: Path, issuers: Iterable[TrustedIssuer]) -> bool:
+    """Whose tokens are verified, from now on. False where that is what stands there already."""
+    return _write(folder / TOKEN_FILE, TOKEN_FILTER, jwt_authn(issuers))
+
+
+def write_revoked(folder: Path, revoked: Revoked, elsewhere: tuple[str, str]) -> bool:
+    """What was revoked, from now on. ``elsewhere``: the header and value by which a call goes to the invoker."""
+    return _write(folder / REVOKED_FILE, REVOKED_FILTER, revocation(revoked, elsewhere))
+
+
+def write_missing(folder: Path, elsewhere: tuple[str, str]) -> None:
+    """Before Envoy starts: files must be there. Of a platform that ran before they stay as they are."""
+    if not (folder / TOKEN_FILE).exists():
+        write_tokens(folder, ())
+    if not (folder / REVOKED_FILE).exists():
+        write_revoked(folder, Revoked(), elsewhere)
+
+
+def jwt_authn(issuers: Iterable[TrustedIssuer]) -> Json:
+    """Every token of these issuers is verified, and none is asked for."""
+    providers = {f"issuer-{number}": _provider(each) for number, each in enumerate(issuers)}
+    fields: Json = {}
+    if providers:
+        anyone: list[Json] = [*({"provider_name": name} for name in providers), {"allow_missing_or_failed": {}}]
+        fields = {
+            "providers": providers,
+            "rules": [{"match": {"prefix": "/"}, "requires": {"requires_any": {"requirements": anyone}}}],
+        }
+    return typed("envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication", **fields)
+
+
+def revocation(revoked: Revoked, elsewhere: tuple[str, str]) -> Json:
+    """Calls with a token that was revoked, and all calls of people some of whose tokens were, go to the invoker.
+
+    So do calls with several tokens: two readers could take two of them for the one that counts. It verifies again and knows
+    from when on a person's tokens count.
+    """
+    several: Json = {
+        "single_predicate": {"input": _header("authorization"), "value_match": {"contains": ","}},
+    }
+    run = [
+        several,
+        *(exactly(_header(JTI_HEADER), jti) for jti in sorted(revoked.jtis)),
+        *(exactly(_header(USER_HEADER), uid) for uid, _ in revoked.subjects),
+    ]
+    return only_for(REVOKED_FILTER, elsewhere_script(elsewhere), run)["typed_config"]  # type: ignore[no-any-return]
+
+
+def _provider(issuer: TrustedIssuer) -> Json:
+    made: Json = {
+        "issuer": issuer.issuer,
+        "audiences": [issuer.audience],
+        "local_jwks": {"inline_string": issuer.jwks},
+        "forward": True,  # the API and the invoker verify for themselves; instances do not get it
+        "from_headers": [{"name": "authorization", "value_prefix": "Bearer "}],  # else also ?access_token= would do
+        "require_expiration": True,
+        "clock_skew_seconds": CLOCK_SKEW_S,
+        "jwt_cache_config": {"jwt_cache_size": REMEMBERED_TOKENS},
+    }
+    if issuer.ours:
+        made["claim_to_headers"] = [{"claim_name": claim, "header_name": name} for claim, name in CLAIMS.items()]
+    return made
+
+
+def _header(name: str) -> Json:
+    return {
+        "name": name,
+        "typed_config": typed("envoy.type.matcher.v3.HttpRequestHeaderMatchInput", header_name=name),
+    }
+
+
+def _discovered(name: str, file: Path, type_url: str) -> Json:
+    source = {"path_config_source": {"path": str(file)}, "resource_api_version": "V3"}
+    return {"name": name, "config_discovery": {"config_source": source, "type_urls": [type_url]}}
+
+
+def _write(path: Path, name: str, config: Json) -> bool:
+    """By rename, which is what Envoy notices."""
+    resource = typed("envoy.config.core.v3.TypedExtensionConfig", name=name, typed_config=config)
+    text = json.dumps({"resources": [resource]}, sort_keys=True)
+    if path.exists() and path.read_text() == text:
+        return False
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fresh = path.with_name(path.name + ".new")
+    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "w") as file:
+        file.write(text)
+    fresh.replace(path)
+    return True
