@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import time
 from collections.abc import Callable
 from functools import cache
@@ -29,7 +31,9 @@ LOGIN = "http://login.test"
 @cache
 def throwaway_keys() -> SigningKeys:
     """One for the process: a key takes a tenth of a second."""
-    keys = SigningKeys(Path(mkdtemp(prefix="ffx-keys-")) / "keys")
+    folder = Path(mkdtemp(prefix="ffx-keys-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    keys = SigningKeys(folder / "keys")
     keys.ensure()
     return keys
 

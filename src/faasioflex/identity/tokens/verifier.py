@@ -49,7 +49,9 @@ class Verifier:
     def verify(self, token: str) -> Claims:
         if len(token) > LONGEST_TOKEN:
             raise NotAuthenticated("The token is too long to be one of this platform")
-        digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+        if not token.isascii():
+            raise NotAuthenticated("This is not a token: it must be a signed JWT")
+        digest = hashlib.sha256(token.encode()).digest()
         claims = self._known.get(digest)
         now = self._clock()
         if claims is None:
@@ -59,6 +61,8 @@ class Verifier:
                 self._known.popitem(last=False)
         elif claims.source == "platform" and claims.issuer not in self._issuers():
             raise NotAuthenticated("The token is of another issuer")
+        else:
+            self._known.move_to_end(digest)
         if now >= claims.expires_at + LEEWAY_S:
             self._known.pop(digest, None)
             raise TokenExpired("The token has expired: log in again, or make a new one")
