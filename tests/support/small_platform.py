@@ -36,6 +36,7 @@ from faasioflex.model.names import FunctionName
 from faasioflex.model.problem import problem_body, problem_headers
 from faasioflex.model.route import FunctionRoute
 from faasioflex.runtime.memory import MemoryDriver
+from support.identity import TestIdentity
 from support.memory_builder import MemoryBuilder
 
 T = TypeVar("T")
@@ -49,6 +50,7 @@ class SmallPlatform:
         self.bus = MemoryBus()
         self.driver = MemoryDriver()
         self.builder = MemoryBuilder()
+        self.identity = TestIdentity(self.bus)
         self.url = ""
         self.parts: dict[str, str | None] = {"nats": None, "gateway": None}
         self._invoker_socket = folder / "i.sock"
@@ -69,6 +71,11 @@ class SmallPlatform:
         self._thread.join(LONGEST_S)
         structlog.reset_defaults()
 
+    @property
+    def token(self) -> str:
+        """The local admin's."""
+        return self.identity.admin
+
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run it on the platform's own loop and wait for it."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(LONGEST_S)
@@ -81,6 +88,7 @@ class SmallPlatform:
     async def _start(self) -> None:
         routes: Mirror[FunctionRoute] = Mirror(self.bus.bucket(ROUTES.name, FunctionRoute))
         await routes.start()
+        await self.identity.start()
         manager, relay = FunctionManager(self.bus, self.driver, self.builder), EventRelay(self.bus)
         await manager.start()
         await relay.start()
@@ -103,7 +111,7 @@ class SmallPlatform:
             members.cancel()
 
         self._stops = [stop_serving, api.state.services.stop, invoker.cleanup, stop_members]
-        self._stops += [relay.stop, manager.stop, routes.stop]
+        self._stops += [relay.stop, manager.stop, self.identity.stop, routes.stop]
 
     async def _stop(self) -> None:
         for stop in self._stops:

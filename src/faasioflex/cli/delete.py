@@ -22,7 +22,7 @@ def delete(client: Client, name: NameArgument) -> None:
     Example:
       ffx delete hello
     """
-    function = client.target.name(name)
+    function = client.name(name)
     with working(f"Deleting {function}"):
         client.delete(function)
     print(f"Deleted {function}")

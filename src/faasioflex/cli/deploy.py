@@ -83,7 +83,7 @@ def deploy(
         "scaling": {"min_instances": min_instances, "max_instances": max_instances},
     }
     wait_s = duration_s(wait_for)
-    planned = plan(folder, Wishes(name, image, no_traffic, changes), client.target.namespace)
+    planned = plan(folder, Wishes(name, image, no_traffic, changes), lambda: client.space(None))
     sent = send(client, planned)
     if not wait or not (sent.new_revision or _is_unfinished(sent.after)):
         _finish(client, sent, sent.after, output)

@@ -1,7 +1,8 @@
 """A typed client of the platform's API, blocking and asynchronous. It stands alone: of ours it imports the nouns only.
 
+>>> from pathlib import Path
 >>> from faasioflex.client import Client
->>> with Client("http://127.0.0.1:8080") as platform:
+>>> with Client("http://127.0.0.1:8080", token=Path("token-file")) as platform:
 ...     print(platform.execute("hello", {"name": "Ada"}).result)
 """
 
@@ -10,6 +11,18 @@ from __future__ import annotations
 from faasioflex.client.asynchronous import AsyncClient
 from faasioflex.client.blocking import Client
 from faasioflex.client.errors import ApiError, Unreachable, Unreadable
+from faasioflex.client.identity_models import (
+    Binding,
+    Grant,
+    Group,
+    Namespace,
+    Quota,
+    Scope,
+    Secret,
+    TokenInfo,
+    User,
+    Whoami,
+)
 from faasioflex.client.models import (
     Answer,
     Event,
@@ -26,28 +39,40 @@ from faasioflex.client.models import (
     Version,
 )
 from faasioflex.client.request import NO_RETRY, RetryPolicy
+from faasioflex.client.tokens import Token
 from faasioflex.client.wire import Target
 
 __all__ = [
     "Answer",
     "ApiError",
     "AsyncClient",
+    "Binding",
     "Client",
     "Event",
     "Function",
     "FunctionMetrics",
+    "Grant",
+    "Group",
     "Health",
     "Invocation",
     "LogLine",
     "Metrics",
     "NO_RETRY",
+    "Namespace",
     "Page",
+    "Quota",
     "RetryPolicy",
     "Revision",
+    "Scope",
+    "Secret",
     "Source",
     "Status",
     "Target",
+    "Token",
+    "TokenInfo",
     "Unreachable",
     "Unreadable",
+    "User",
     "Version",
+    "Whoami",
 ]

@@ -10,6 +10,7 @@ from typing import IO, Any, Self, TypeVar
 import httpx
 
 from faasioflex.client import calls
+from faasioflex.client.asynchronous_identity import AsyncIdentityMethods
 from faasioflex.client.errors import error_of
 from faasioflex.client.follower import Follower
 from faasioflex.client.models import (
@@ -26,22 +27,26 @@ from faasioflex.client.models import (
     Version,
 )
 from faasioflex.client.request import Lines, Request, Response
+from faasioflex.client.tokens import Bearer, Token, namespace_of
 from faasioflex.client.wire import LineSplitter, Target, encoded, final, next_wait_s, plain
-from faasioflex.model.errors import FfxError
-from faasioflex.model.names import FunctionName
+from faasioflex.model.errors import BadRequest, FfxError
+from faasioflex.model.names import FunctionName, is_name
 
 T = TypeVar("T")
 Name = str | FunctionName
 
 
-class AsyncClient:
+class AsyncClient(AsyncIdentityMethods):
     """Calls one platform; an asynchronous context manager that closes its connections. The same methods as :class:`Client`."""
 
     def __init__(
-        self, target: str | Target, *, token: str | None = None, transport: httpx.AsyncBaseTransport | None = None
+        self, target: str | Target, *, token: Token | None = None, transport: httpx.AsyncBaseTransport | None = None
     ) -> None:
         self.target = target if isinstance(target, Target) else Target(target, token)
-        self._http = httpx.AsyncClient(transport=transport, **self.target.settings())
+        settings = self.target.settings()
+        self._bearer: Bearer = settings["auth"]
+        self._own: str | None = None  # the caller's own namespace, once it is asked for
+        self._http = httpx.AsyncClient(transport=transport, **settings)
 
     async def __aenter__(self) -> Self:
         return self
@@ -74,7 +79,7 @@ class AsyncClient:
 
         Raises: FunctionNotFound, Invalid, PreconditionFailed.
         """
-        return await self._send(calls.put(self.target.name(name), document, archive, wait_s, if_match))
+        return await self._send(calls.put(await self.name(name), document, archive, wait_s, if_match))
 
     async def patch(
         self,
@@ -89,18 +94,18 @@ class AsyncClient:
 
         Raises: FunctionNotFound, Invalid, PreconditionFailed.
         """
-        return await self._send(calls.patch(self.target.name(name), document, archive, wait_s, if_match))
+        return await self._send(calls.patch(await self.name(name), document, archive, wait_s, if_match))
 
     async def delete(self, name: Name) -> None:
         """Delete a function; returns when its instances are gone.
 
         Raises: FunctionNotFound.
         """
-        return await self._send(calls.delete(self.target.name(name)))
+        return await self._send(calls.delete(await self.name(name)))
 
     async def get(self, name: Name) -> Function:
         """Raises: FunctionNotFound."""
-        return await self._send(calls.get(self.target.name(name)))
+        return await self._send(calls.get(await self.name(name)))
 
     async def page(
         self,
@@ -115,23 +120,23 @@ class AsyncClient:
 
     async def revisions(self, name: Name) -> tuple[Revision, ...]:
         """The revisions that are kept."""
-        return await self._send(calls.revisions(self.target.name(name)))
+        return await self._send(calls.revisions(await self.name(name)))
 
     async def revision(self, name: Name, number: int) -> Revision:
         """Raises: RevisionNotFound."""
-        return await self._send(calls.revision(self.target.name(name), number))
+        return await self._send(calls.revision(await self.name(name), number))
 
     async def set_traffic(self, name: Name, shares: Mapping[int, int], *, wait_s: float | None = None) -> Function:
         """Split calls: revision -> percent, sums to 100."""
-        return await self._send(calls.traffic(self.target.name(name), shares, wait_s))
+        return await self._send(calls.traffic(await self.name(name), shares, wait_s))
 
     async def rollback(self, name: Name, to: int | None = None, *, wait_s: float | None = None) -> Function:
         """Send all calls to revision ``to``, by default the one before."""
-        return await self._send(calls.rollback(self.target.name(name), to, wait_s))
+        return await self._send(calls.rollback(await self.name(name), to, wait_s))
 
     async def scale(self, name: Name, instances: int) -> Function:
         """Run this many instances now; the autoscaler goes on from there."""
-        return await self._send(calls.scale(self.target.name(name), instances))
+        return await self._send(calls.scale(await self.name(name), instances))
 
     async def execute(
         self, name: Name, payload: Any = None, *, timeout_s: float | None = None, **options: Any
@@ -140,7 +145,7 @@ class AsyncClient:
 
         ``options`` are further fields of the request: revision, mode, idempotency_key, callback.
         """
-        return await self._send(calls.execute(self.target.name(name), payload, options, timeout_s))
+        return await self._send(calls.execute(await self.name(name), payload, options, timeout_s))
 
     async def invocation(self, invocation_id: str, *, wait_s: float | None = None) -> Invocation:
         """A call by its id, ended or not."""
@@ -148,7 +153,7 @@ class AsyncClient:
 
     async def metrics(self, name: Name, *, window_s: float | None = None) -> Metrics:
         """Rates, latencies and instances over the last ``window_s``."""
-        return await self._send(calls.metrics(self.target.name(name), window_s))
+        return await self._send(calls.metrics(await self.name(name), window_s))
 
     async def metrics_of_all(
         self, *, namespace: str | None = None, window_s: float | None = None
@@ -188,7 +193,7 @@ class AsyncClient:
             if cursor is None:
                 return
 
-    def logs(
+    async def logs(
         self,
         name: Name,
         *,
@@ -202,18 +207,18 @@ class AsyncClient:
         With ``follow`` it goes on, over broken connections too, until the iterator is closed or the function is gone.
         """
         request = calls.logs(
-            self.target.name(name), build=False, follow=follow, since=since, revision=revision, tail=tail
+            await self.name(name), build=False, follow=follow, since=since, revision=revision, tail=tail
         )
-        return self._lines(Lines(request, LogLine, follow))
+        async for line in self._lines(Lines(request, LogLine, follow)):
+            yield line
 
-    def build_log(
+    async def build_log(
         self, name: Name, *, follow: bool = False, revision: int | None = None, tail: int | None = None
     ) -> AsyncIterator[LogLine]:
         """What its builds wrote."""
-        request = calls.logs(
-            self.target.name(name), build=True, follow=follow, since=None, revision=revision, tail=tail
-        )
-        return self._lines(Lines(request, LogLine, follow))
+        request = calls.logs(await self.name(name), build=True, follow=follow, since=None, revision=revision, tail=tail)
+        async for line in self._lines(Lines(request, LogLine, follow)):
+            yield line
 
     def events(
         self, *, follow: bool = False, since: str | None = None, tail: int | None = None
@@ -251,7 +256,7 @@ class AsyncClient:
     ) -> AsyncIterator[tuple[Answer, AsyncIterator[bytes]]]:
         """Like :meth:`call`, with the body as it comes: yields the answer (its body empty) and an iterator of chunks."""
         request = calls.direct(
-            self.target.name(name), path, method=method, headers=headers or {}, content=content, timeout_s=timeout_s
+            await self.name(name), path, method=method, headers=headers or {}, content=content, timeout_s=timeout_s
         )
         async with self._opened(request) as response:
             try:
@@ -282,6 +287,23 @@ class AsyncClient:
             if wait_s is None:
                 return
             await asyncio.sleep(wait_s)
+
+    async def name(self, name: Name) -> FunctionName:
+        """Raises: Invalid for what is not a name."""
+        if isinstance(name, FunctionName):
+            return name
+        return FunctionName.parse(name, "" if not is_name(name) else await self.space(None))
+
+    async def space(self, namespace: str | None) -> str:
+        """``namespace``, else that of names without one: the target's, else the caller's own."""
+        if namespace or self.target.namespace:
+            return namespace or self.target.namespace or ""
+        if self._own is None:
+            token = await asyncio.to_thread(self._bearer.now)
+            self._own = namespace_of(token) or (await self.whoami()).namespace
+        if self._own is None:
+            raise BadRequest("Whoever calls here has no namespace of their own: write NAMESPACE/NAME")
+        return self._own
 
     def _built(self, request: Request[Any]) -> httpx.Request:
         return self._http.build_request(request.method, self.target.location(request.path), **encoded(request))

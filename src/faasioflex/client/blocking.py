@@ -10,6 +10,7 @@ from typing import IO, Any, Self, TypeVar
 import httpx
 
 from faasioflex.client import calls
+from faasioflex.client.blocking_identity import IdentityMethods
 from faasioflex.client.errors import error_of
 from faasioflex.client.follower import Follower
 from faasioflex.client.models import (
@@ -26,15 +27,16 @@ from faasioflex.client.models import (
     Version,
 )
 from faasioflex.client.request import Lines, Request, Response
+from faasioflex.client.tokens import Bearer, Token, namespace_of
 from faasioflex.client.wire import LineSplitter, Target, encoded, final, next_wait_s, plain
-from faasioflex.model.errors import FfxError
-from faasioflex.model.names import FunctionName
+from faasioflex.model.errors import BadRequest, FfxError
+from faasioflex.model.names import FunctionName, is_name
 
 T = TypeVar("T")
 Name = str | FunctionName
 
 
-class Client:
+class Client(IdentityMethods):
     """Calls one platform. Thread-safe; a context manager that closes its connections.
 
     ``target`` is the platform's URL or a :class:`Target`. What fails raises an error of model.errors (ApiError for what the
@@ -42,10 +44,13 @@ class Client:
     """
 
     def __init__(
-        self, target: str | Target, *, token: str | None = None, transport: httpx.BaseTransport | None = None
+        self, target: str | Target, *, token: Token | None = None, transport: httpx.BaseTransport | None = None
     ) -> None:
         self.target = target if isinstance(target, Target) else Target(target, token)
-        self._http = httpx.Client(transport=transport, **self.target.settings())
+        settings = self.target.settings()
+        self._bearer: Bearer = settings["auth"]
+        self._own: str | None = None  # the caller's own namespace, once it is asked for
+        self._http = httpx.Client(transport=transport, **settings)
 
     def __enter__(self) -> Self:
         return self
@@ -78,7 +83,7 @@ class Client:
 
         Raises: FunctionNotFound, Invalid, PreconditionFailed.
         """
-        return self._send(calls.put(self.target.name(name), document, archive, wait_s, if_match))
+        return self._send(calls.put(self.name(name), document, archive, wait_s, if_match))
 
     def patch(
         self,
@@ -93,18 +98,18 @@ class Client:
 
         Raises: FunctionNotFound, Invalid, PreconditionFailed.
         """
-        return self._send(calls.patch(self.target.name(name), document, archive, wait_s, if_match))
+        return self._send(calls.patch(self.name(name), document, archive, wait_s, if_match))
 
     def delete(self, name: Name) -> None:
         """Delete a function; returns when its instances are gone.
 
         Raises: FunctionNotFound.
         """
-        return self._send(calls.delete(self.target.name(name)))
+        return self._send(calls.delete(self.name(name)))
 
     def get(self, name: Name) -> Function:
         """Raises: FunctionNotFound."""
-        return self._send(calls.get(self.target.name(name)))
+        return self._send(calls.get(self.name(name)))
 
     def page(
         self,
@@ -119,30 +124,30 @@ class Client:
 
     def revisions(self, name: Name) -> tuple[Revision, ...]:
         """The revisions that are kept."""
-        return self._send(calls.revisions(self.target.name(name)))
+        return self._send(calls.revisions(self.name(name)))
 
     def revision(self, name: Name, number: int) -> Revision:
         """Raises: RevisionNotFound."""
-        return self._send(calls.revision(self.target.name(name), number))
+        return self._send(calls.revision(self.name(name), number))
 
     def set_traffic(self, name: Name, shares: Mapping[int, int], *, wait_s: float | None = None) -> Function:
         """Split calls: revision -> percent, sums to 100."""
-        return self._send(calls.traffic(self.target.name(name), shares, wait_s))
+        return self._send(calls.traffic(self.name(name), shares, wait_s))
 
     def rollback(self, name: Name, to: int | None = None, *, wait_s: float | None = None) -> Function:
         """Send all calls to revision ``to``, by default the one before."""
-        return self._send(calls.rollback(self.target.name(name), to, wait_s))
+        return self._send(calls.rollback(self.name(name), to, wait_s))
 
     def scale(self, name: Name, instances: int) -> Function:
         """Run this many instances now; the autoscaler goes on from there."""
-        return self._send(calls.scale(self.target.name(name), instances))
+        return self._send(calls.scale(self.name(name), instances))
 
     def execute(self, name: Name, payload: Any = None, *, timeout_s: float | None = None, **options: Any) -> Invocation:
         """Call a function with a JSON payload and wait for its outcome; its own failure is an invocation with ``error``.
 
         ``options`` are further fields of the request: revision, mode, idempotency_key, callback.
         """
-        return self._send(calls.execute(self.target.name(name), payload, options, timeout_s))
+        return self._send(calls.execute(self.name(name), payload, options, timeout_s))
 
     def invocation(self, invocation_id: str, *, wait_s: float | None = None) -> Invocation:
         """A call by its id, ended or not."""
@@ -150,7 +155,7 @@ class Client:
 
     def metrics(self, name: Name, *, window_s: float | None = None) -> Metrics:
         """Rates, latencies and instances over the last ``window_s``."""
-        return self._send(calls.metrics(self.target.name(name), window_s))
+        return self._send(calls.metrics(self.name(name), window_s))
 
     def metrics_of_all(
         self, *, namespace: str | None = None, window_s: float | None = None
@@ -199,18 +204,14 @@ class Client:
 
         With ``follow`` it goes on, over broken connections too, until the iterator is closed or the function is gone.
         """
-        request = calls.logs(
-            self.target.name(name), build=False, follow=follow, since=since, revision=revision, tail=tail
-        )
+        request = calls.logs(self.name(name), build=False, follow=follow, since=since, revision=revision, tail=tail)
         return self._lines(Lines(request, LogLine, follow))
 
     def build_log(
         self, name: Name, *, follow: bool = False, revision: int | None = None, tail: int | None = None
     ) -> Iterator[LogLine]:
         """What its builds wrote."""
-        request = calls.logs(
-            self.target.name(name), build=True, follow=follow, since=None, revision=revision, tail=tail
-        )
+        request = calls.logs(self.name(name), build=True, follow=follow, since=None, revision=revision, tail=tail)
         return self._lines(Lines(request, LogLine, follow))
 
     def events(self, *, follow: bool = False, since: str | None = None, tail: int | None = None) -> Iterator[Event]:
@@ -247,7 +248,7 @@ class Client:
     ) -> Iterator[tuple[Answer, Iterator[bytes]]]:
         """Like :meth:`call`, with the body as it comes: yields the answer (its body empty) and an iterator of chunks."""
         request = calls.direct(
-            self.target.name(name), path, method=method, headers=headers or {}, content=content, timeout_s=timeout_s
+            self.name(name), path, method=method, headers=headers or {}, content=content, timeout_s=timeout_s
         )
         with self._opened(request) as response:
             try:
@@ -276,6 +277,23 @@ class Client:
             if wait_s is None:
                 return
             time.sleep(wait_s)
+
+    def name(self, name: Name) -> FunctionName:
+        """Raises: Invalid for what is not a name."""
+        if isinstance(name, FunctionName):
+            return name
+        return FunctionName.parse(name, "" if not is_name(name) else self.space(None))
+
+    def space(self, namespace: str | None) -> str:
+        """``namespace``, else that of names without one: the target's, else the caller's own."""
+        if namespace or self.target.namespace:
+            return namespace or self.target.namespace or ""
+        if self._own is None:
+            token = self._bearer.now()
+            self._own = namespace_of(token) or (self.whoami()).namespace
+        if self._own is None:
+            raise BadRequest("Whoever calls here has no namespace of their own: write NAMESPACE/NAME")
+        return self._own
 
     def _built(self, request: Request[Any]) -> httpx.Request:
         return self._http.build_request(request.method, self.target.location(request.path), **encoded(request))

@@ -14,8 +14,8 @@ import httpx
 
 from faasioflex.client.errors import Unreachable
 from faasioflex.client.request import Request, Response, RetryPolicy
+from faasioflex.client.tokens import Bearer, Token
 from faasioflex.model.errors import BadRequest
-from faasioflex.model.names import ADMIN_NAMESPACE, FunctionName
 
 T = TypeVar("T")
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -23,17 +23,16 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 @dataclass(frozen=True)
 class Target:
-    """A platform and who calls it. ``token`` is shown in no representation; ``ca_file`` is for a certificate of one's own."""
+    """A platform and who calls it. ``token`` is shown in no representation; ``ca_file`` is for a certificate of one's own.
+
+    ``namespace`` is of names that are given without one; None: the caller's own.
+    """
 
     url: str
-    token: str | None = field(default=None, repr=False)
-    namespace: str = ADMIN_NAMESPACE  # of names that are given without one
+    token: Token | None = field(default=None, repr=False)
+    namespace: str | None = None
     ca_file: str | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
-
-    def name(self, name: str | FunctionName) -> FunctionName:
-        """Raises: Invalid for what is not a name."""
-        return name if isinstance(name, FunctionName) else FunctionName.parse(name, self.namespace)
 
     @property
     def base(self) -> httpx.URL:
@@ -49,11 +48,10 @@ class Target:
     def settings(self) -> dict[str, Any]:
         """Arguments for httpx.Client and httpx.AsyncClient. Proxies of the environment are not asked for loopback."""
         headers = {"User-Agent": f"faasioflex-client/{_version()}"}
-        if self.token:
-            headers["Authorization"] = f"Bearer {self.token}"
         verify = ssl.create_default_context(cafile=self.ca_file) if self.ca_file else True
         return {
             "headers": headers,
+            "auth": Bearer(self.token),
             "verify": verify,
             "trust_env": self.base.host not in _LOOPBACK,
             "timeout": httpx.Timeout(30.0, connect=5.0),

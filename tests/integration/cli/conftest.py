@@ -28,6 +28,7 @@ def ffx(
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("FFX_URL", platform.url)
+    monkeypatch.setenv("FFX_TOKEN", platform.token)
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str) -> Done:

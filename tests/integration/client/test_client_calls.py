@@ -37,7 +37,7 @@ def _archive(text: str) -> io.BytesIO:
 
 
 def test_a_function_lives_through_the_blocking_client(platform: SmallPlatform) -> None:
-    with Client(platform.url) as client:
+    with Client(platform.url, token=platform.token) as client:
         assert client.healthz().ok
         assert client.readyz().ok
         assert client.version().version
@@ -83,7 +83,7 @@ def test_a_function_lives_through_the_blocking_client(platform: SmallPlatform) -
 
 
 async def test_a_function_lives_through_the_asynchronous_client(platform: SmallPlatform) -> None:
-    async with AsyncClient(platform.url) as client:
+    async with AsyncClient(platform.url, token=platform.token) as client:
         assert (await client.readyz()).ok
         document = {key: value for key, value in HELLO.items() if key != "source"}
         made = await client.register(document, archive=_archive("x = 1\n"), wait_s=20)
@@ -111,7 +111,7 @@ async def _until(lines: Any, last: str) -> Any:
 
 
 def test_pages_are_walked(platform: SmallPlatform) -> None:
-    with Client(platform.url) as client:
+    with Client(platform.url, token=platform.token) as client:
         for number in range(5):
             client.register(HELLO | {"name": f"f{number}"})
         first = client.page(limit=2)

@@ -46,7 +46,7 @@ def _server(*answers: bytes) -> Iterator[tuple[Target, list[bytes]]]:
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        yield Target(f"http://127.0.0.1:{listening.getsockname()[1]}", retry=QUICK), requests
+        yield Target(f"http://127.0.0.1:{listening.getsockname()[1]}", namespace="admin", retry=QUICK), requests
         listening.shutdown(socket.SHUT_RDWR)
     thread.join(10)
 

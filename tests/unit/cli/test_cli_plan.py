@@ -72,7 +72,7 @@ def test_a_folder_that_says_no_runtime_may_change_a_function_and_not_make_one(tm
 
 
 def test_the_folder_names_what_nothing_else_names(tmp_path: Path) -> None:
-    assert str(plan(_folder(tmp_path, None), Wishes(), "lab").function) == "lab/code"
+    assert str(plan(_folder(tmp_path, None), Wishes(), lambda: "lab").function) == "lab/code"
     odd = tmp_path / "9lives"
     odd.mkdir()
     (odd / "main.py").touch()

@@ -109,17 +109,15 @@ def test_what_is_no_url_of_a_platform_is_refused(url: str) -> None:
 
 
 def test_names_without_a_namespace_take_the_targets() -> None:
-    target = Target("http://x", namespace="lab")
-    assert str(target.name("hello")) == "lab/hello"
-    assert str(target.name("acme/hello")) == "acme/hello"
+    client = Client(Target("http://x", namespace="lab"))
+    assert str(client.name("hello")) == "lab/hello"
+    assert str(client.name("acme/hello")) == "acme/hello"
     with pytest.raises(Invalid):
-        target.name("../x")
+        client.name("../x")
 
 
-def test_a_token_is_sent_and_never_shown() -> None:
-    target = Target("http://x", token="s3cret")
-    assert target.settings()["headers"]["Authorization"] == "Bearer s3cret"
-    assert "s3cret" not in repr(target)
+def test_a_token_is_never_shown() -> None:
+    assert "s3cret" not in repr(Target("http://x", token="s3cret"))
 
 
 def test_proxies_are_not_asked_for_loopback() -> None:

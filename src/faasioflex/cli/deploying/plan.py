@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,8 +43,8 @@ class Wishes:
     changes: Mapping[str, Any] = field(default_factory=dict)
 
 
-def plan(folder: Path | None, wishes: Wishes, default_namespace: str = ADMIN_NAMESPACE) -> Plan:
-    """``folder`` None with an image: there is no code to pack.
+def plan(folder: Path | None, wishes: Wishes, own_namespace: Callable[[], str] = lambda: ADMIN_NAMESPACE) -> Plan:
+    """``folder`` None with an image: there is no code to pack. ``own_namespace`` is asked where nothing else names one.
 
     Raises: BadRequest, Invalid, BadArchive, PayloadTooLarge.
     """
@@ -58,7 +58,7 @@ def plan(folder: Path | None, wishes: Wishes, default_namespace: str = ADMIN_NAM
         document |= {"source": {"image": wishes.image}, "runtime": "image"}
     if wishes.no_traffic:
         document["rollout"] = "none"
-    function = _name(wishes.name, document, folder, default_namespace)
+    function = _name(wishes.name, document, folder, own_namespace)
     document |= {"namespace": function.namespace, "name": function.name}
     archive = None
     if folder is not None and "source" not in document:
@@ -68,10 +68,13 @@ def plan(folder: Path | None, wishes: Wishes, default_namespace: str = ADMIN_NAM
     return Plan(function, document, archive, whole=manifest is not None, folder=folder if archive else None)
 
 
-def _name(said: str | None, document: Mapping[str, Any], folder: Path | None, default_namespace: str) -> FunctionName:
+def _name(
+    said: str | None, document: Mapping[str, Any], folder: Path | None, own_namespace: Callable[[], str]
+) -> FunctionName:
     """Raises: BadRequest where nothing names the function, Invalid for what is no name."""
-    namespace = document.get("namespace") or default_namespace
     name = said or document.get("name") or (guess_name(folder) if folder else None)
     if name is None:
         raise BadRequest("name the function: --name NAME")
-    return FunctionName.parse(str(name), str(namespace))
+    if "/" in str(name):
+        return FunctionName.parse(str(name))
+    return FunctionName.parse(str(name), str(document.get("namespace") or own_namespace()))

@@ -1,0 +1,192 @@
+"""What the blocking client knows of people and what they may."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from faasioflex.client import identity_calls as calls
+from faasioflex.client.identity_models import (
+    Binding,
+    Grant,
+    Group,
+    Namespace,
+    Quota,
+    Secret,
+    TokenInfo,
+    User,
+    Whoami,
+)
+from faasioflex.client.request import Request
+from faasioflex.model.names import FunctionName
+
+T = TypeVar("T")
+Name = str | FunctionName
+
+
+class IdentityMethods:
+    """Lists are read to their end. ``to``: user:EMAIL, user:ID, group:NAME, service:ID or function:NS/NAME."""
+
+    def whoami(self) -> Whoami:
+        """Who the token says that calls. Raises: NotAuthenticated."""
+        return self._send(calls.whoami())
+
+    def users(self) -> list[User]:
+        """Everybody whom the caller may see."""
+        return self._every(calls.users())
+
+    def user(self, who: str) -> User:
+        """By id, e-mail, or ``me``. Raises: NotFound."""
+        return self._send(calls.user(who))
+
+    def create_user(self, email: str, name: str, *, role: str | None = None, password: str | None = None) -> User:
+        """Without a password it is an invitation. Raises: Conflict, Invalid."""
+        return self._send(calls.create_user(email, name, role, password))
+
+    def change_user(
+        self,
+        who: str,
+        *,
+        name: str | None = None,
+        role: str | None = None,
+        disabled: bool | None = None,
+        password: str | None = None,
+    ) -> User:
+        """Raises: NotFound, Invalid."""
+        return self._send(calls.change_user(who, name, role, disabled, password))
+
+    def delete_user(self, who: str) -> None:
+        """Raises: NotFound."""
+        return self._send(calls.delete_user(who))
+
+    def groups(self) -> list[Group]:
+        """The platform's groups."""
+        return self._every(calls.groups())
+
+    def group(self, name: str) -> Group:
+        """Raises: NotFound."""
+        return self._send(calls.group(name))
+
+    def put_group(
+        self, name: str, *, members: Sequence[str] = (), claims: Sequence[str] = (), description: str = ""
+    ) -> Group:
+        """Make or replace it; ``members`` are e-mails or ids."""
+        return self._send(calls.put_group(name, members, claims, description))
+
+    def delete_group(self, name: str) -> None:
+        """Raises: NotFound."""
+        return self._send(calls.delete_group(name))
+
+    def namespaces(self) -> list[Namespace]:
+        """Those that the caller may see."""
+        return self._every(calls.namespaces())
+
+    def namespace(self, name: str) -> Namespace:
+        """Raises: NotFound."""
+        return self._send(calls.namespace(name))
+
+    def put_namespace(self, name: str, *, owners: Sequence[str] = (), description: str = "") -> Namespace:
+        """Make or replace it."""
+        return self._send(calls.put_namespace(name, owners, description))
+
+    def delete_namespace(self, name: str) -> None:
+        """Raises: Conflict while it has functions."""
+        return self._send(calls.delete_namespace(name))
+
+    def bindings(self, namespace: str) -> list[Binding]:
+        """Who has which role in the namespace."""
+        return self._every(calls.bindings(namespace))
+
+    def bind(self, namespace: str, to: str, role: str) -> Binding:
+        """Give a role in the namespace."""
+        return self._send(calls.bind(namespace, to, role))
+
+    def unbind(self, namespace: str, to: str) -> None:
+        """Raises: NotFound."""
+        return self._send(calls.unbind(namespace, to))
+
+    def grants(self, name: Name) -> list[Grant]:
+        """Who else may do what with the function."""
+        return self._every(calls.grants(self.name(name)))
+
+    def grant(self, name: Name, to: str, verbs: Sequence[str]) -> Grant:
+        """Let somebody invoke, read, deploy or administer the function; replaces what they were granted."""
+        return self._send(calls.grant(self.name(name), to, verbs))
+
+    def remove_grant(self, name: Name, to: str) -> None:
+        """Raises: NotFound."""
+        return self._send(calls.remove_grant(self.name(name), to))
+
+    def tokens(self, *, everybodys: bool = False) -> list[TokenInfo]:
+        """The caller's personal and service tokens, without their values."""
+        return self._every(calls.tokens(everybodys))
+
+    def create_token(
+        self,
+        name: str,
+        *,
+        kind: str = "personal",
+        namespace: str | None = None,
+        namespaces: Sequence[str] | None = None,
+        functions: Sequence[str] | None = None,
+        verbs: Sequence[str] | None = None,
+        expires_in_s: float | None = None,
+    ) -> TokenInfo:
+        """``token`` of the answer is the value, this once."""
+        document: dict[str, Any] = {"name": name, "kind": kind, "namespace": namespace, "expires_in_s": expires_in_s}
+        document |= {
+            key: None if value is None else list(value)
+            for key, value in (("namespaces", namespaces), ("functions", functions), ("verbs", verbs))
+        }
+        return self._send(calls.create_token(document))
+
+    def token(self, token_id: str) -> TokenInfo:
+        """Raises: NotFound."""
+        return self._send(calls.token(token_id))
+
+    def revoke_token(self, token_id: str) -> None:
+        """Raises: NotFound."""
+        return self._send(calls.revoke_token(token_id))
+
+    def secrets(self, namespace: str | None = None) -> list[Secret]:
+        """Names and versions; values never come back. Default: the caller's own namespace."""
+        return self._every(calls.secrets(self.space(namespace)))
+
+    def set_secret(self, name: str, value: str | bytes, *, namespace: str | None = None) -> Secret:
+        """Functions that name it see the new value without another deploy."""
+        return self._send(calls.set_secret(self.space(namespace), name, value))
+
+    def delete_secret(self, name: str, *, namespace: str | None = None) -> None:
+        """Raises: NotFound."""
+        return self._send(calls.delete_secret(self.space(namespace), name))
+
+    def quota(self, namespace: str | None = None) -> Quota:
+        """The bounds of the namespace, and what of them is used."""
+        return self._send(calls.quota(self.space(namespace)))
+
+    def set_quota(self, bounds: Quota, *, namespace: str) -> Quota:
+        """Replaces all of them."""
+        return self._send(calls.set_quota(namespace, bounds))
+
+    def delete_quota(self, namespace: str) -> None:
+        """No bounds any more."""
+        return self._send(calls.delete_quota(namespace))
+
+    def _every(self, page: calls.Paged[T]) -> list[T]:
+        found: list[T] = []
+        cursor: str | None = None
+        while True:
+            listed = self._send(page(cursor))
+            found += listed.items
+            cursor = listed.next
+            if cursor is None:
+                return found
+
+    def _send(self, request: Request[T]) -> T:
+        raise NotImplementedError
+
+    def name(self, name: Name) -> FunctionName:
+        raise NotImplementedError
+
+    def space(self, namespace: str | None) -> str:
+        raise NotImplementedError
