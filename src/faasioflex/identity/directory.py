@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
@@ -200,8 +201,8 @@ class Directory:
         return Access(signed_in=visibility == "authenticated", pids=frozenset(found))
 
     def revocations(self) -> Revoked:
-        """All that are on record."""
-        jtis, subjects = set(), []
+        """All that are on record, and who is disabled."""
+        jtis, subjects = set(), [(uid, math.inf) for uid, entry in self.users.entries.items() if entry.value.disabled]
         for key, entry in self.revoked.entries.items():
             kind, _, rest = key.partition(".")
             if kind == "jti":

@@ -19,6 +19,7 @@ from faasioflex.gateway.envoy.render import Renderer
 from faasioflex.gateway.envoy.resources import Resource
 from faasioflex.gateway.envoy.settings import EnvoySettings
 from faasioflex.gateway.port import RouteTable, TableFunction, TableRevision
+from faasioflex.identity.access import Access
 from faasioflex.model.names import FunctionName
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -42,7 +43,7 @@ def revision(number: int, *addresses: str, percent: int = 100, payload: int | No
 
 
 def function(name: str, *revisions: TableRevision) -> TableFunction:
-    return TableFunction(FunctionName.parse(name), "private", revisions)
+    return TableFunction(FunctionName.parse(name), Access(pids=frozenset({"u-alice", "f-acme.other"})), revisions)
 
 
 SOLE = function("acme/hello", revision(3, "unix:/data/i/a.sock", "unix:/data/i/b.sock"))

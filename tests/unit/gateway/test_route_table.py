@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from faasioflex.gateway.table import LONGEST_START_S, build
+from faasioflex.gateway import table as route_table
+from faasioflex.gateway.port import RouteTable
+from faasioflex.gateway.table import LONGEST_START_S
+from faasioflex.identity.access import Access
 from faasioflex.model.function import Limits
 from faasioflex.model.names import FunctionName
 from faasioflex.model.route import Endpoint, FunctionRoute, RevisionRoute
@@ -19,11 +22,16 @@ def route(traffic: dict[int, int], *, deleting: bool = False, **revisions: list[
     return FunctionRoute("uid", "private", traffic, made, deleting=deleting)
 
 
+def build(routes: dict[str, FunctionRoute], revision: int) -> RouteTable:
+    return route_table.build(routes, revision, lambda name, _: Access(pids=frozenset({f"u-of-{name.name}"})))
+
+
 def test_a_live_function_with_its_bounds() -> None:
     table = build({"acme.hello": route({3: 100}, r3=[endpoint("b"), endpoint("a")])}, 42)
     assert table.revision == 42
     (function,) = table.functions
     assert function.function == FunctionName("acme", "hello")
+    assert function.access == Access(pids=frozenset({"u-of-hello"}))
     (revision,) = function.revisions
     assert (revision.number, revision.percent) == (3, 100)
     assert revision.addresses == ("unix:/s/a", "unix:/s/b"), "sorted, so that the order they came in changes nothing"
