@@ -15,6 +15,7 @@ BUILD_LOGS_SUBJECT = "ffx.buildlog"  # + .ns.name; stream FFX_BUILD_LOGS
 EVENTS_SUBJECT = "ffx.event"  # + .noun.verb.ns.name; stream FFX_EVENTS
 USED_SUBJECT = "ffx.identity.used"  # whoever takes tokens -> API
 CALL_SUBJECT = "ffx.call"  # + .ns.name; request/reply
+USERS_ACCOUNT = "USERS"  # of NATS: of everybody but our own parts
 
 
 @dataclass(frozen=True)

@@ -18,17 +18,21 @@ def test_the_password_is_new_each_run_and_in_no_argument(tmp_path: Path) -> None
     assert run.password != nats.new_run(4222).password
     assert len(run.password) >= 32
     command = nats.write(folder, settings, run)
-    assert run.password not in " ".join(command)
+    secrets = (run.password, run.callout_password, run.system_password)
+    assert len(set(secrets)) == 3
     assert str(folder.root) in " ".join(command)
     credentials = json.loads(folder.nats_credentials.read_text())
-    assert credentials == {"url": "nats://127.0.0.1:4222", "user": nats.USER, "password": run.password}
-    for path in (folder.nats_credentials, folder.run / "nats.conf"):
+    given = {name: credentials[name] for name in ("url", "user", "password")}
+    assert given == {"url": "nats://127.0.0.1:4222", "user": nats.USER, "password": run.password}
+    assert not [each for each in (*secrets, credentials["issuer_seed"]) if each in " ".join(command) + repr(run)]
+    assert credentials["issuer_seed"] not in (folder.run / "nats.conf").read_text(), "the server knows the public key only"
+    for path in (folder.nats_credentials, folder.run / "nats.conf", folder.identity / "nats-issuer.json"):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_it_listens_on_loopback_only_and_takes_16_mib() -> None:
     settings = Settings.load({"data": "/d"}, {})
-    text = nats.render(DataFolder.at("/d"), settings, nats.NatsRun(4000, "secret"))
+    text = nats.render(DataFolder.at("/d"), settings, nats.NatsRun(4000, "secret"), "ISSUER")
     assert 'listen: "127.0.0.1:4000"' in text
     assert "max_payload: 16777216" in text
     assert 'store_dir: "/d/nats"' in text
@@ -38,7 +42,7 @@ def test_it_listens_on_loopback_only_and_takes_16_mib() -> None:
 def test_the_sync_interval_is_what_was_set() -> None:
     def rendered(interval_s: float) -> str:
         settings = Settings.load({"data": "/d", "nats_sync_interval_s": interval_s}, {})
-        return nats.render(DataFolder.at("/d"), settings, nats.NatsRun(4000, "secret"))
+        return nats.render(DataFolder.at("/d"), settings, nats.NatsRun(4000, "secret"), "ISSUER")
 
     assert 'sync_interval: "100ms"' in rendered(0.1)
     assert "sync_interval: always" in rendered(0)
@@ -46,5 +50,5 @@ def test_the_sync_interval_is_what_was_set() -> None:
 
 def test_odd_folder_names_do_not_break_out_of_the_configuration() -> None:
     odd = DataFolder(Path('/d"} accounts {'))
-    text = nats.render(odd, Settings(), nats.NatsRun(4000, "secret"))
+    text = nats.render(odd, Settings(), nats.NatsRun(4000, "secret"), "ISSUER")
     assert json.dumps(str(odd.nats)) in text

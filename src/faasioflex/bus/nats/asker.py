@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from faasioflex.model.messages import USERS_ACCOUNT
+
 REQUEST_INFO = "Nats-Request-Info"  # set by the server on an import with share: true, whatever the client has sent
-USERS = "USERS"  # the account of everybody but our own parts
 
 
 def asker_of(headers: Mapping[str, str] | None) -> str:
@@ -17,7 +18,7 @@ def asker_of(headers: Mapping[str, str] | None) -> str:
         info = json.loads(headers[REQUEST_INFO])
     except ValueError:
         return ""
-    if not isinstance(info, dict) or info.get("acc") != USERS or info.get("kind") != "Client":
+    if not isinstance(info, dict) or info.get("acc") != USERS_ACCOUNT or info.get("kind") != "Client":
         return ""
     user = info.get("user")
     return user if isinstance(user, str) else ""

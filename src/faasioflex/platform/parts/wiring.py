@@ -22,6 +22,7 @@ def wire(host: Host, names: Sequence[str], bus: Bus, settings: Settings) -> None
         host.add(name, _MAKERS[name](host, bus, settings))
     if "api" in names:
         host.add("identity", IdentityPart(bus, settings))
+        host.add("nats-users", _nats_users(bus, settings))
     if "api" in names and "invoker" not in names:
         host.add("invoker", HeardFrom(bus, "invoker.local"))
 
@@ -90,6 +91,15 @@ def _invoker(_host: Host, bus: Bus, settings: Settings) -> Part:
         authenticate=identity.authenticate,
         directory=identity.directory,
     )
+
+
+def _nats_users(bus: Bus, settings: Settings) -> Part:
+    from faasioflex.identity.nats.service import Access, NatsUsers
+
+    given = json.loads(settings.folder.nats_credentials.read_text())
+    access = Access(**{name: given[name] for name in Access.__dataclass_fields__})
+    shared = process_identity(bus, settings)
+    return NatsUsers(bus, access, shared.verifier, shared.directory)
 
 
 _MAKERS: dict[str, Callable[[Host, Bus, Settings], Part]] = {

@@ -5,25 +5,36 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from faasioflex.platform import binaries
+from faasioflex.model.messages import CALL_SUBJECT, EVENTS_SUBJECT, USERS_ACCOUNT
+from faasioflex.platform import binaries, nats_issuer
 from faasioflex.platform.folder import DataFolder
 from faasioflex.platform.private_file import write_private
 from faasioflex.platform.settings import Settings
 
 HOST = "127.0.0.1"
 USER = "platform"
+CALLOUT_USER, SYSTEM_USER = "callout", "system"
+LONGEST_CALL_S = 24 * 3600  # an answer that comes later finds nobody
+AUTHORIZATION_S = 5  # for the callout to answer; the control process may just be coming back
 CONFIG = "nats.conf"
 INFO_WITHIN_S = 2.0
 
 
+def _password() -> str:
+    """192 random bits."""
+    return secrets.token_urlsafe(24)
+
+
 @dataclass(frozen=True)
 class NatsRun:
-    """One start of the platform: where its nats-server listens and the password that only this run has."""
+    """One start of the platform: where its nats-server listens and the passwords that only this run has."""
 
     port: int
-    password: str
+    password: str = field(repr=False)
+    callout_password: str = field(default_factory=_password, repr=False)
+    system_password: str = field(default_factory=_password, repr=False)
 
     @property
     def url(self) -> str:
@@ -35,15 +46,26 @@ class NatsRun:
 
 
 def new_run(port: int) -> NatsRun:
-    """A run with a fresh password of 192 random bits."""
-    return NatsRun(port, secrets.token_urlsafe(24))
+    """A run with fresh passwords."""
+    return NatsRun(port, _password())
 
 
 def write(folder: DataFolder, settings: Settings, run: NatsRun) -> list[str]:
-    """Write the configuration and ``nats.json``, both 0600; returns the command, which holds no secret."""
+    """Write the configuration and ``nats.json``, both 0600; returns the command, which holds no secret. Raises: Unavailable."""
     config = folder.run / CONFIG
-    write_private(config, render(folder, settings, run))
-    write_private(folder.nats_credentials, json.dumps({"url": run.url, "user": USER, "password": run.password}) + "\n")
+    issuer = nats_issuer.prepare(folder)
+    write_private(config, render(folder, settings, run, issuer.public))
+    credentials = {
+        "url": run.url,
+        "user": USER,
+        "password": run.password,
+        "callout_user": CALLOUT_USER,
+        "callout_password": run.callout_password,
+        "system_user": SYSTEM_USER,
+        "system_password": run.system_password,
+        "issuer_seed": issuer.seed,
+    }
+    write_private(folder.nats_credentials, json.dumps(credentials) + "\n")
     return [str(binaries.nats_server()), "--config", str(config)]
 
 
@@ -53,11 +75,12 @@ def remove(folder: DataFolder) -> None:
     (folder.run / CONFIG).unlink(missing_ok=True)
 
 
-def render(folder: DataFolder, settings: Settings, run: NatsRun) -> str:
-    """The configuration file.
+def render(folder: DataFolder, settings: Settings, run: NatsRun, issuer: str) -> str:
+    """The configuration file. ``issuer``: public key of who lets users in.
 
-    An account of the platform's own holds JetStream from the start: data lies under the account's name, and users get an
-    account beside it later. Sync interval: docs/adr/0007-durability.md.
+    PLATFORM is ours and alone has JetStream. Everybody else is asked about at the callout (AUTH) and lands in USERS, which has
+    nothing but what it imports: calls, with what the server knows of the caller (share), and events.
+    Sync interval: docs/adr/0007-durability.md.
     """
     interval = settings.nats_sync_interval_s
     sync = "always" if interval == 0 else f'"{max(1, round(interval * 1000))}ms"'
@@ -84,12 +107,35 @@ jetstream {{
 accounts {{
   PLATFORM {{
     jetstream: enabled
-    users: [{{user: {json.dumps(USER)}, password: {json.dumps(run.password)}}}]
+    users: [{_user(USER, run.password)}]
+    exports: [
+      {{service: "{CALL_SUBJECT}.>", accounts: [{USERS_ACCOUNT}], threshold: "{LONGEST_CALL_S}s"}}
+      {{stream: "{EVENTS_SUBJECT}.>", accounts: [{USERS_ACCOUNT}]}}
+    ]
   }}
-  SYS {{}}
+  {USERS_ACCOUNT} {{
+    imports: [
+      {{service: {{account: PLATFORM, subject: "{CALL_SUBJECT}.>"}}, share: true}}
+      {{stream: {{account: PLATFORM, subject: "{EVENTS_SUBJECT}.>"}}}}
+    ]
+  }}
+  AUTH {{ users: [{_user(CALLOUT_USER, run.callout_password)}] }}
+  SYS {{ users: [{_user(SYSTEM_USER, run.system_password)}] }}
 }}
 system_account: SYS
+authorization {{
+  timeout: {AUTHORIZATION_S}
+  auth_callout {{
+    issuer: {issuer}
+    account: AUTH
+    auth_users: [{USER}, {CALLOUT_USER}, {SYSTEM_USER}]
+  }}
+}}
 """
+
+
+def _user(name: str, password: str) -> str:
+    return f"{{user: {json.dumps(name)}, password: {json.dumps(password)}}}"
 
 
 async def serves(run: NatsRun) -> bool:
