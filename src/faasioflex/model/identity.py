@@ -193,10 +193,18 @@ class SecretRecord:
 
 
 @dataclass(frozen=True)
-class NamespaceKey:
-    """Bucket ``ffx_keys``, key ``namespace``: the key of its secrets, wrapped by the master key ``master_id``."""
+class WrappedKey:
+    """A key, wrapped by the master key ``master_id``."""
 
     key_id: str
     master_id: str
     wrapped: str  # base64
     created_at: float
+
+
+@dataclass(frozen=True)
+class NamespaceKey:
+    """Bucket ``ffx_keys``, key ``namespace``: what encrypts its secrets now, and those before that some may still need."""
+
+    current: WrappedKey
+    before: tuple[WrappedKey, ...] = ()

@@ -10,11 +10,19 @@ from faasioflex.model.errors import Invalid
 NAME_PATTERN = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?", re.ASCII)
 ADMIN_NAMESPACE = "admin"
+SECRET_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$"  # noqa: S105
+LONGEST_SECRET_NAME = 64
+_SECRET_NAME = re.compile(SECRET_NAME_PATTERN[1:-1], re.ASCII)
 
 
 def is_name(text: str) -> bool:
     """Whether ``text`` may name a namespace or a function (``fullmatch``: a trailing newline is refused)."""
     return _NAME.fullmatch(text) is not None
+
+
+def is_secret_name(text: str) -> bool:
+    """Whether ``text`` may name a secret: it is a file's name in instances, so neither hidden nor a way out of its folder."""
+    return len(text) <= LONGEST_SECRET_NAME and _SECRET_NAME.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, order=True)

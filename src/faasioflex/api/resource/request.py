@@ -36,7 +36,9 @@ class FunctionIn(Strict):
     env: Annotated[dict[EnvName, EnvValue], AfterValidator(check_env)] = Field(
         default_factory=dict, max_length=1000, description="Environment of the instances, at most 64 KiB"
     )
-    secrets: list[SecretName] = Field(default_factory=list, max_length=100, description="Only [] is taken so far")
+    secrets: list[SecretName] = Field(
+        default_factory=list, max_length=100, description="Names of the namespace's secrets that it is given as files"
+    )
     limits: LimitsIn = Field(default_factory=lambda: LimitsIn.model_validate({}))
     scaling: ScalingIn = Field(default_factory=lambda: ScalingIn.model_validate({}))
     network: NetworkIn = Field(default_factory=NetworkIn)

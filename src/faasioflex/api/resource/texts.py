@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from faasioflex.manager.languages import installed, is_known
-from faasioflex.model.names import NAME_PATTERN
+from faasioflex.model.names import LONGEST_SECRET_NAME, NAME_PATTERN, SECRET_NAME_PATTERN
 
 MAX_ENV_BYTES = 64 * 1024
 _LABEL_VALUE = r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?"
@@ -57,7 +57,7 @@ EnvName = Annotated[str, StringConstraints(pattern=ENV_NAME_PATTERN), AfterValid
 EnvValue = Annotated[str, StringConstraints(max_length=MAX_ENV_BYTES), AfterValidator(_no_nul)]
 LabelKey = Annotated[str, StringConstraints(pattern=LABEL_KEY_PATTERN, max_length=317)]
 LabelValue = Annotated[str, StringConstraints(pattern=LABEL_VALUE_PATTERN, max_length=63)]
-SecretName = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=40)]
+SecretName = Annotated[str, StringConstraints(pattern=SECRET_NAME_PATTERN, max_length=LONGEST_SECRET_NAME)]
 Description = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_no_nul)]
 
 

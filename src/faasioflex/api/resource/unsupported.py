@@ -31,8 +31,6 @@ def _unsupported(function: FunctionIn) -> Iterator[FieldError]:
         yield FieldError("/source/image", "Images cannot be run yet: send files or an archive")
     if function.visibility != "private":
         yield FieldError("/visibility", "Only private so far: there are no identities yet")
-    if function.secrets:
-        yield FieldError("/secrets", "Secrets cannot be stored yet: leave the list empty")
     default = Scaling()
     for field in _SCALING_FIELDS:
         value = getattr(default, field)
