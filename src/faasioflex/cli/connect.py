@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import json
 import os
@@ -12,12 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec
 
 import typer
 
-from faasioflex.cli.contexts import Context, Contexts
+from faasioflex.cli.contexts import LOCAL, Context, Contexts
 from faasioflex.model.errors import BadRequest
-from faasioflex.model.names import ADMIN_NAMESPACE
 
 if TYPE_CHECKING:
-    from faasioflex.client import Client, RetryPolicy, Target
+    from faasioflex.client import Client, RetryPolicy, Target, Token
 
 P = ParamSpec("P")
 DEFAULT_URL = "http://127.0.0.1:8080"
@@ -62,24 +62,52 @@ def resolve(url: str | None, token_file: Path | None, data: Path | None) -> Targ
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
     from faasioflex.client.wire import Target
 
-    context = None if url or data else Contexts.load().current
-    running = None if url or context else platform_document(data or default_data())
-    if data and not url and running is None:
-        raise BadRequest(f"no platform runs in {data}: start it with 'ffx up --data {data}'")
-    if url:
-        context = Context("url", url)
-    elif context is None:
-        here = running or {}
-        context = Context(
-            "local", here.get("gateway_url") or DEFAULT_URL, here.get("admin_token_file"), None, here.get("ca_file")
-        )
-    return Target(
+    context = meant(url, data)
+    target = Target(
         context.url,
-        token=read_token(token_file or context.token_file),
-        namespace=context.namespace or ADMIN_NAMESPACE,
+        namespace=context.namespace,
         ca_file=os.environ.get("FFX_CA_FILE") or context.ca_file,
         retry=retries(),
     )
+    return dataclasses.replace(target, token=_token(token_file, context, target, logged_in=data is None))
+
+
+def meant(url: str | None, data: Path | None) -> Context:
+    """The context; one without a name of its own for what is none. Raises: BadRequest."""
+    contexts = Contexts.load()
+    if url:
+        named = [one for one in contexts.known.values() if one.url.rstrip("/") == url.rstrip("/")]
+        if named:
+            return dataclasses.replace(named[0], url=url)
+        here = platform_document(data or default_data())  # its certificate and token are known, where it is the one
+        return _local(here) if here and here.get("gateway_url") == url.rstrip("/") else Context("", url)
+    if contexts.current is not None and not data:
+        return contexts.current
+    here = platform_document(data or default_data())
+    if data and here is None:
+        raise BadRequest(f"no platform runs in {data}: start it with 'ffx up --data {data}'")
+    return _local(here or {})
+
+
+def _local(here: dict[str, Any]) -> Context:
+    return Context(
+        LOCAL, here.get("gateway_url") or DEFAULT_URL, here.get("admin_token_file"), None, here.get("ca_file")
+    )
+
+
+def _token(token_file: Path | None, context: Context, target: Target, *, logged_in: bool) -> Token | None:
+    """The first of: ``token_file``; FFX_TOKEN; a login of the context; the context's file.
+
+    ``logged_in`` False: the platform in a data folder that was named is its owner's, whoever logged in elsewhere.
+    """
+    if token_file is not None or os.environ.get("FFX_TOKEN"):
+        return read_token(token_file)
+    if logged_in and context.name:
+        from faasioflex.cli.signing_in.stored import StoredLogin, token_path
+
+        if token_path(context.name).exists():
+            return StoredLogin(context.name, target)
+    return read_token(context.token_file) if context.token_file else None
 
 
 def retries() -> RetryPolicy:
@@ -104,14 +132,17 @@ def platform_document(data: Path) -> dict[str, Any] | None:
     return document if isinstance(document, dict) else None
 
 
-def read_token(file: str | Path | None) -> str | None:
-    """The token of ``file``, else of FFX_TOKEN.
+def read_token(file: str | Path | None) -> Token | None:
+    """The file of a token, read anew when its token is over; without one the token of FFX_TOKEN.
 
     Raises: BadRequest where the file cannot be read.
     """
     if file is None:
         return os.environ.get("FFX_TOKEN") or None
+    path = Path(file).expanduser()
     try:
-        return Path(file).expanduser().read_text().strip() or None
-    except OSError as error:
-        raise BadRequest(f"the token file {file} cannot be read: {error.strerror}") from error
+        path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise BadRequest(f"the token file {file} cannot be read: {why}") from error
+    return path

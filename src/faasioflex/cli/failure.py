@@ -12,6 +12,10 @@ HINTS = {
     "revision-not-found": "'ffx revisions NAME' shows the revisions there are.",
     "build-failed": "'ffx build-log NAME' shows the whole log.",
     "start-failed": "'ffx logs NAME' shows what the function wrote.",
+    "not-authenticated": "'ffx login' logs you in; --token-file and FFX_TOKEN take a token.",
+    "token-expired": "'ffx login' logs you in again.",
+    "token-revoked": "'ffx login' logs you in again.",
+    "not-allowed": "'ffx whoami' shows what you are; an owner can 'ffx grant' you more.",
     "conflict": "Run the command again.",
     "queue-full": "Try again later, or raise limits.queue or scaling.max_instances.",
 }

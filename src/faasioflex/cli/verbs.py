@@ -16,6 +16,7 @@ class Verb:
 
 
 PLATFORM, FUNCTIONS, TRAFFIC, CALLS, WATCH = "The platform", "Functions", "Revisions and traffic", "Calls", "Watching"
+ACCESS = "People and what they may"
 
 VERBS: tuple[Verb, ...] = (
     Verb("up", "faasioflex.cli.up:up", "Start the platform on this machine.", PLATFORM),
@@ -74,4 +75,26 @@ VERBS: tuple[Verb, ...] = (
     Verb("build-log", "faasioflex.cli.logs:build_log", "Show what the last build wrote.", WATCH),
     Verb("top", "faasioflex.cli.top:top", "Watch the load of functions.", WATCH),
     Verb("events", "faasioflex.cli.events:events", "Show the changes of functions as they happen.", WATCH),
+    Verb(
+        "login", "faasioflex.cli.login:login", "Log in to a platform and keep the tokens for the next commands.", ACCESS
+    ),
+    Verb("logout", "faasioflex.cli.login:logout", "End the login here: its tokens are revoked and forgotten.", ACCESS),
+    Verb("whoami", "faasioflex.cli.whoami:whoami", "Show who you are to the platform, and what for.", ACCESS),
+    Verb("grant", "faasioflex.cli.grant:grant", "Let others call or change one function, or list who may.", ACCESS),
+    Verb("token", "faasioflex.cli.token:app", "Make tokens for programs, list and revoke them.", ACCESS),
+    Verb(
+        "secret",
+        "faasioflex.cli.secret:app",
+        "Keep passwords and keys for functions: encrypted, and never shown again.",
+        ACCESS,
+    ),
+    Verb("user", "faasioflex.cli.user:app", "Invite people, and change what they may.", ACCESS),
+    Verb(
+        "group",
+        "faasioflex.cli.group:app",
+        "Put people into groups, which own namespaces and are granted functions.",
+        ACCESS,
+    ),
+    Verb("namespace", "faasioflex.cli.namespace:app", "Make namespaces that several people share.", ACCESS),
+    Verb("quota", "faasioflex.cli.quota:app", "Show and set bounds of namespaces.", ACCESS),
 )

@@ -10,6 +10,7 @@ import pytest
 from faasioflex.cli import context
 from faasioflex.cli.connect import DEFAULT_URL, resolve
 from faasioflex.cli.contexts import Context, Contexts, config_file
+from faasioflex.client.tokens import Bearer
 from faasioflex.model.errors import BadRequest
 
 
@@ -44,7 +45,8 @@ def test_nothing_said_and_nothing_running_is_the_usual_port() -> None:
 def test_the_platform_on_this_machine_is_found_with_its_token(home: Path) -> None:
     _platform(home / ".local/share/faasioflex", "http://127.0.0.1:9001", "t0ken")
     target = resolve(None, None, None)
-    assert (target.url, target.token, target.namespace) == ("http://127.0.0.1:9001", "t0ken", "admin")
+    assert (target.url, target.namespace) == ("http://127.0.0.1:9001", None)
+    assert Bearer(target.token).now() == "t0ken"
 
 
 def test_the_context_in_use_goes_over_the_local_platform_and_flags_over_both(home: Path) -> None:
@@ -67,7 +69,7 @@ def test_the_token_comes_from_the_file_else_the_environment(home: Path, monkeypa
     monkeypatch.setenv("FFX_TOKEN", "of-environment")
     assert resolve("http://x", None, None).token == "of-environment"
     (home / "token").write_text("of-file\n")
-    assert resolve("http://x", home / "token", None).token == "of-file"
+    assert Bearer(resolve("http://x", home / "token", None).token).now() == "of-file"
     with pytest.raises(BadRequest, match="cannot be read"):
         resolve("http://x", home / "none", None)
 

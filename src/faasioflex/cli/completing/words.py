@@ -37,12 +37,10 @@ def contexts(incomplete: str) -> list[str]:
 
 def functions(ctx: Any, incomplete: str) -> list[str]:
     """Names on the platform that the line so far means; with their namespace where one is being typed."""
-    from faasioflex.model.names import ADMIN_NAMESPACE
-
     found = _listed(ctx)
     if "/" in incomplete:
         return [name for name in found if name.startswith(incomplete)]
-    own = _namespace(ctx) or ADMIN_NAMESPACE
+    own = _own_namespace(ctx)
     short = [name.partition("/")[2] if name.startswith(f"{own}/") else name for name in found]
     return [name for name in short if name.startswith(incomplete)]
 
@@ -53,38 +51,62 @@ def namespaces(ctx: Any, incomplete: str) -> list[str]:
     return [name for name in found if name.startswith(incomplete)]
 
 
-def _namespace(ctx: Any) -> str | None:
-    from faasioflex.cli.contexts import Contexts
-    from faasioflex.model.errors import FfxError
+def _own_namespace(ctx: Any) -> str:
+    """Of names without one: the context's, else what the token says. Nobody is asked."""
+    from faasioflex.client.tokens import Bearer, namespace_of
+    from faasioflex.model.names import ADMIN_NAMESPACE
 
-    if ctx.params.get("url") or os.environ.get("FFX_URL"):
-        return None
     try:
-        current = Contexts.load().current
-    except FfxError:
-        return None
-    return current.namespace if current else None
+        target = _target(ctx)
+        found = target.namespace or (None if callable(target.token) else namespace_of(Bearer(target.token).now()))
+        if found is None and callable(target.token):
+            from faasioflex.cli.signing_in.stored import load
+
+            tokens = load(_meant(ctx).name)
+            found = namespace_of(tokens.access_token) if tokens else None
+    except Exception:
+        found = None  # whatever it is, the line that is being typed is no place to say it
+    return found or ADMIN_NAMESPACE
+
+
+def _named(ctx: Any) -> tuple[str | None, Path | None, Path | None]:
+    """URL, token file and data folder of the line so far."""
+    url = ctx.params.get("url") or os.environ.get("FFX_URL")
+    token_file, data = ctx.params.get("token_file"), ctx.params.get("data") or os.environ.get("FFX_DATA")
+    return url, Path(token_file) if token_file else None, Path(data) if data else None
+
+
+def _target(ctx: Any) -> Any:
+    from faasioflex.cli.connect import resolve
+
+    return resolve(*_named(ctx))
+
+
+def _meant(ctx: Any) -> Any:
+    from faasioflex.cli.connect import meant
+
+    url, _, data = _named(ctx)
+    return meant(url, data)
 
 
 def _listed(ctx: Any) -> list[str]:
     """Up to 1,000 functions; none where the platform does not answer at once."""
-    token_file, data = ctx.params.get("token_file"), ctx.params.get("data") or os.environ.get("FFX_DATA")
-    url = ctx.params.get("url") or os.environ.get("FFX_URL")
-    found = remembered(_kept(url, data), KEPT_S)
+    url, _, data = _named(ctx)
+    found = remembered(_kept(url, str(data) if data else None), KEPT_S)
     if found is None:
         try:
             with _at_most(PATIENCE_S):
-                found = _asked(url, Path(token_file) if token_file else None, Path(data) if data else None)
+                found = _asked(ctx)
         except Exception:
             return []  # whatever it is, the line that is being typed is no place to say it
-        remember(_kept(url, data), found)
+        remember(_kept(url, str(data) if data else None), found)
     return found
 
 
-def _asked(url: str | None, token_file: Path | None, data: Path | None) -> list[str]:
-    from faasioflex.cli.connect import open_client, resolve
+def _asked(ctx: Any) -> list[str]:
+    from faasioflex.cli.connect import open_client
 
-    target = resolve(url, token_file, data)
+    target = _target(ctx)
     from faasioflex.client.request import NO_RETRY
 
     with open_client(replace(target, retry=NO_RETRY)) as client:

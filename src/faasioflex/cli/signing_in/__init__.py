@@ -1,0 +1,1 @@
+"""How ``ffx login`` gets tokens, and where they are kept."""
