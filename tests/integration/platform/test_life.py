@@ -34,7 +34,8 @@ def test_it_starts_serves_and_stops_leaving_nothing(new_platform: MakePlatform, 
     assert httpx.get(f"{document['gateway_url']}/readyz").status_code == 200
     assert httpx.get(f"{document['api_url']}/healthz").status_code == 200
     assert document["issuer"] == f"{platform.url}/oidc"
-    assert document["admin_token_file"] is None
+    assert platform.token.count(".") == 2
+    assert stat.S_IMODE(Path(document["admin_token_file"]).stat().st_mode) == 0o600
     assert set(document["processes"]) == {"nats", "envoy", "launcher", "egress", "control", "invoker"}
     assert platform.process
     assert document["pid"] == platform.process.pid  # ffx up itself: nothing in between

@@ -27,7 +27,7 @@ class Announcement:
             "api_url": self.gateway_url,
             "nats_url": self.nats_url,
             "issuer": self.issuer,
-            "admin_token_file": str(folder.admin_token) if folder.admin_token.exists() else None,
+            "admin_token_file": str(folder.admin_token),
             "ca_file": str(self.ca_file) if self.ca_file else None,
             "pid": os.getpid(),
             "processes": processes,

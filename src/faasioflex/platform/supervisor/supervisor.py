@@ -140,7 +140,7 @@ class Supervisor:
 
     async def _platform_ready(self) -> bool:
         answer = await request(self._folder.api_socket, "/readyz")
-        return answer is not None and answer.status == 200
+        return answer is not None and answer.status == 200 and self._folder.admin_token.exists()
 
     async def _platform_problem(self) -> str:
         answer = await request(self._folder.api_socket, "/readyz")
