@@ -223,3 +223,25 @@ def test_a_token_of_a_key_that_went_is_refused(tmp_path: Path) -> None:
     keys.rotate(keep_s=0)
     with pytest.raises(NotAuthenticated, match="key"):
         Verifier(SigningKeys(tmp_path, clock=clock), lambda: frozenset({ISSUER}), clock=clock).verify(token)
+
+
+async def test_dropping_a_key_voids_what_it_signed_also_where_that_was_verified_before(tmp_path: Path) -> None:
+    clock = Clock()
+    keys, elsewhere = SigningKeys(tmp_path, clock=clock), SigningKeys(tmp_path, clock=clock)
+    keys.ensure()
+    mint = Mint(keys, ISSUER)
+    verifier = Verifier(elsewhere, lambda: frozenset({ISSUER}), clock=clock)
+    token = mint.admin_file(clock.now).token
+    verifier.verify(token)
+    keys.rotate(keep_s=900, drop=True)
+    fresh = mint.admin_file(clock.now).token
+    assert verifier.verify(fresh).pid == "u-local"
+
+    def void() -> bool:
+        try:
+            verifier.verify(token)
+        except NotAuthenticated:
+            return True
+        return False
+
+    await eventually(void, "the token of the dropped key is void", within_s=2)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import parse_qsl, unquote_plus
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from faasioflex.api.body import KIB, chunks, media_type
@@ -64,11 +64,17 @@ async def revoke(request: Request, identity: Identities) -> Response:
 
 
 @router.post("/keys/rotate", include_in_schema=True, responses=problems(401))
-async def rotate_keys(identity: Identities, caller: Caller) -> Response:
+async def rotate_keys(
+    identity: Identities,
+    caller: Caller,
+    drop: Annotated[
+        bool, Query(description="Void everything that was signed so far: a key may be in wrong hands")
+    ] = False,
+) -> Response:
     """Make a new signing key: it signs in a minute, when all have it; old ones verify until their tokens have ended."""
     if not allowed(caller, "admin", Resource("platform")):
         raise NotAllowed("Only an admin of the platform rotates its keys")
-    return JSONResponse({"kid": await identity.tokens.rotate()}, 201)
+    return JSONResponse({"kid": await identity.tokens.rotate(drop=drop)}, 201)
 
 
 async def _form(request: Request) -> tuple[str, str | None, dict[str, str]]:

@@ -62,14 +62,20 @@ class SigningKeys:
                 self._make(1)
         self._read()
 
-    def rotate(self, keep_s: float) -> str:
-        """Make a new key; remove those whose last token ended ``keep_s`` after the one that followed them. Returns its kid."""
+    def rotate(self, keep_s: float, *, drop: bool = False) -> str:
+        """Make a new key; remove those whose last token ended ``keep_s`` after the one that followed them. Returns its kid.
+
+        ``drop``: remove all others at once, with every token that they signed: for a key that somebody else may have.
+        """
         with self._locked():
             files = self._files()
             number = max((int(path.stem) for path in files), default=0) + 1
             kid = self._make(number)
             now = self._clock()
-            for path, following in itertools.pairwise(files):
+            if drop:
+                for path in files:
+                    path.unlink()
+            for path, following in itertools.pairwise([] if drop else files):
                 if following.stat().st_mtime + PUBLISH_S + keep_s < now:
                     path.unlink()
         self._read()

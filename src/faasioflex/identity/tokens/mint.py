@@ -16,7 +16,8 @@ from faasioflex.model.names import ADMIN_NAMESPACE, FunctionName
 ACCESS_S = 15 * 60.0
 FUNCTION_S = 15 * 60.0
 ADMIN_FILE_S = 3600.0
-LONGEST_GROUPS = 2048  # characters of ``ffx_groups``: it becomes a header of every call
+LONGEST_GROUPS = 1024  # characters of ``ffx_groups``: it becomes a header of every call
+LONGEST_EMAIL, LONGEST_NAME = 254, 100  # what a login says may be of any length, a token may not
 
 
 @dataclass(frozen=True)
@@ -69,14 +70,14 @@ class Mint:
         expires_at: float,
         audience: str = AUDIENCE,
     ) -> Minted:
-        listed = sorted(groups)
+        joined = _joined(sorted(groups))
         claims = {
-            "email": user.email,
-            "name": user.name,
+            "email": user.email[:LONGEST_EMAIL],
+            "name": user.name[:LONGEST_NAME],
             "namespace": user.namespace,
             "role": user.role,
-            "groups": listed,
-            "ffx_groups": _joined(listed),
+            "groups": joined.split(",") if joined else [],
+            "ffx_groups": joined,
         }
         return self._sign(kind, user.uid, pid, claims, now=now, expires_at=expires_at, audience=audience)
 

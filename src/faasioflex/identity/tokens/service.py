@@ -132,9 +132,12 @@ class TokenService:
         """Of a token that is verified. Raises: NotAuthenticated."""
         return self._verifier.verify(token).expires_at
 
-    async def rotate(self) -> str:
-        """Make another key; it signs when everybody has it. Returns its id."""
-        return await asyncio.to_thread(self.keys.rotate, LONGEST_S + LEEWAY_S)
+    async def rotate(self, *, drop: bool = False) -> str:
+        """Make another key; it signs when everybody has it. Returns its id.
+
+        ``drop``: the others go at once, and every token ends, for a key that somebody else may have.
+        """
+        return await asyncio.to_thread(self.keys.rotate, LONGEST_S + LEEWAY_S, drop=drop)
 
     # for a login
 

@@ -44,7 +44,7 @@ class Verifier:
         self._clock = clock
         self._registry = jws.JWSRegistry(algorithms=[ALGORITHM])
         self._registry.max_payload_length = LONGEST_TOKEN
-        self._known: OrderedDict[bytes, Claims] = OrderedDict()
+        self._known: OrderedDict[bytes, tuple[Claims, str]] = OrderedDict()  # with the key's name, "" of a login's
 
     def verify(self, token: str) -> Claims:
         if len(token) > LONGEST_TOKEN:
@@ -52,23 +52,25 @@ class Verifier:
         if not token.isascii():
             raise NotAuthenticated("This is not a token: it must be a signed JWT")
         digest = hashlib.sha256(token.encode()).digest()
-        claims = self._known.get(digest)
+        known = self._known.get(digest)
         now = self._clock()
-        if claims is None:
-            claims = self._verify(token, now)
-            self._known[digest] = claims
+        if known is None:
+            claims, kid = known = self._verify(token, now)
+            self._known[digest] = known
             if len(self._known) > MOST_REMEMBERED:
                 self._known.popitem(last=False)
-        elif claims.source == "platform" and claims.issuer not in self._issuers():
-            raise NotAuthenticated("The token is of another issuer")
         else:
+            claims, kid = known
             self._known.move_to_end(digest)
+        if kid and (claims.issuer not in self._issuers() or self._keys.public(kid) is None):
+            self._known.pop(digest, None)
+            raise NotAuthenticated("The token is of an issuer or a key that does not hold any more")
         if now >= claims.expires_at + LEEWAY_S:
             self._known.pop(digest, None)
             raise TokenExpired("The token has expired: log in again, or make a new one")
         return claims
 
-    def _verify(self, token: str, now: float) -> Claims:
+    def _verify(self, token: str, now: float) -> tuple[Claims, str]:
         header, payload = _unverified(token)
         issuer = payload.get("iss")
         if not isinstance(issuer, str):
@@ -77,16 +79,18 @@ class Verifier:
             claims = self._foreign(token, issuer) if self._foreign is not None else None
             if claims is None:
                 raise NotAuthenticated("The token is of another issuer")
-            return claims
+            return claims, ""
         if header.get("typ") != TOKEN_TYPE:
             raise NotAuthenticated("This is no access token: exchange it at the platform's token endpoint first")
         if not header.keys() <= _HEADER or header.get("alg") != ALGORITHM:
             raise NotAuthenticated("The token's header is not one of this platform")
-        return _claims(self._signed(token, header), now)
-
-    def _signed(self, token: str, header: dict[str, Any]) -> dict[str, Any]:
         kid = header.get("kid")
-        key: RSAKey | None = self._keys.public(kid) if isinstance(kid, str) else None
+        if not isinstance(kid, str):
+            raise NotAuthenticated("The token names no key")
+        return _claims(self._signed(token, kid), now), kid
+
+    def _signed(self, token: str, kid: str) -> dict[str, Any]:
+        key: RSAKey | None = self._keys.public(kid)
         if key is None:
             raise NotAuthenticated("The token is signed with a key that is none of this platform, or is not any more")
         try:

@@ -204,7 +204,7 @@ def test_an_issuer_from_before_holds_until_it_is_forgotten() -> None:
     token = rs256(header(), payload(NOW, iss="http://127.0.0.1:8081/oidc"))
     assert held.verify(token).issuer == "http://127.0.0.1:8081/oidc"
     issuers.discard("http://127.0.0.1:8081/oidc")
-    with pytest.raises(NotAuthenticated, match="another issuer"):
+    with pytest.raises(NotAuthenticated, match="issuer"):
         held.verify(token)
 
 
