@@ -17,7 +17,7 @@ HOST = "127.0.0.1"
 USER = "platform"
 CALLOUT_USER, SYSTEM_USER = "callout", "system"
 LONGEST_CALL_S = 24 * 3600  # an answer that comes later finds nobody
-AUTHORIZATION_S = 5  # for the callout to answer; the control process may just be coming back
+AUTHORIZATION_S = 3  # for the callout to answer; who is not answered comes again
 CONFIG = "nats.conf"
 INFO_WITHIN_S = 2.0
 
@@ -91,6 +91,8 @@ listen: {json.dumps(f"{HOST}:{run.port}")}
 max_payload: {settings.nats_max_payload_bytes}
 max_pending: {4 * settings.nats_max_payload_bytes}
 max_connections: 4096
+# A client shows its token in one line, which is up to 8 KiB.
+max_control_line: 16384
 # A peer that is gone is seen within 30 s; on loopback a dead one closes its connection at once.
 ping_interval: "10s"
 ping_max: 2
