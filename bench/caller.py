@@ -14,9 +14,9 @@ TIMEOUT_S = 60.0
 
 
 class Caller:
-    """``address``: ``http://host:port/path`` or ``unix:/path`` (asked for ``/``)."""
+    """``address``: ``http://host:port/path`` or ``unix:/path`` (asked for ``/``). ``token``: of who calls."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, token: str | None = None) -> None:
         if address.startswith("unix:"):
             self._socket = socket.socket(socket.AF_UNIX)
             self._socket.settimeout(TIMEOUT_S)
@@ -27,7 +27,8 @@ class Caller:
             host, path = where.netloc, where.path or "/"
             self._socket = socket.create_connection((where.hostname or "", where.port or 80), TIMEOUT_S)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: {TYPE}\r\nContent-Length: {len(BODY)}\r\n\r\n"
+        head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: {TYPE}\r\nContent-Length: {len(BODY)}\r\n"
+        head += f"Authorization: Bearer {token}\r\n\r\n" if token else "\r\n"
         self._request = head.encode() + BODY
 
     def __enter__(self) -> Self:
@@ -58,10 +59,10 @@ class Caller:
         return took, _body(head, body)
 
 
-def once(address: str) -> tuple[float, bytes]:
+def once(address: str, token: str | None = None) -> tuple[float, bytes]:
     """A call on a connection of its own, whose making counts."""
     began = time.perf_counter()
-    with Caller(address) as caller:
+    with Caller(address, token) as caller:
         _, body = caller.call()
         return time.perf_counter() - began, body
 

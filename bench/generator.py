@@ -1,11 +1,14 @@
 """The load generator for machines without wrk: ``generator.py HOST:PORT PATH CONNECTIONS SECONDS``. Stands alone.
 
+The token of who calls, if any, is in BENCH_TOKEN.
+
 One process and one loop, so it is the bottleneck before a fast server is: ratios come out closer to 1 than they are.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import selectors
 import socket
 import sys
@@ -24,8 +27,12 @@ class Connection:
 
 def main(address: str, path: str, connections: int, seconds: float) -> None:
     host, _, port = address.rpartition(":")
-    head = f"POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {len(BODY)}\r\n\r\n"
-    request = head.encode() + BODY
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {len(BODY)}\r\n"
+    )
+    if token := os.environ.get("BENCH_TOKEN"):
+        head += f"Authorization: Bearer {token}\r\n"
+    request = head.encode() + b"\r\n" + BODY
     selector = selectors.DefaultSelector()
     for _ in range(connections):
         one = Connection(socket.create_connection((host, int(port))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -39,8 +40,8 @@ def generator_name() -> str:
     return "wrk" if shutil.which("wrk") else "bench/generator.py (wrk is not installed: apt install wrk)"
 
 
-def run(url: str, connections: int, seconds: float) -> Ran:
-    """POST ``BODY`` for so long.
+def run(url: str, connections: int, seconds: float, token: str | None = None) -> Ran:
+    """POST ``BODY`` for so long, with the ``token`` of who calls.
 
     Raises: RuntimeError where the generator fails.
     """
@@ -53,7 +54,10 @@ def run(url: str, connections: int, seconds: float) -> Ran:
         argv.append(str(seconds))
     if wrk and seconds != int(seconds):
         raise RuntimeError("wrk takes whole seconds")
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=seconds + OVERTIME_S)
+    environment = {**os.environ, **({"BENCH_TOKEN": token} if token else {})}  # an argument could be read by others
+    done = subprocess.run(
+        argv, env=environment, capture_output=True, text=True, check=False, timeout=seconds + OVERTIME_S
+    )
     line = next((line for line in done.stdout.splitlines() if line.startswith("{")), None)
     if done.returncode != 0 or line is None:
         raise RuntimeError(f"the load on {url} failed: {done.stdout[-500:]}{done.stderr[-500:]}")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.caller import Caller, once
 from bench.servers import cpu_s
 from faasioflex.client import Client, Function
 from faasioflex.model.errors import FfxError
@@ -44,6 +45,19 @@ class Platform:
         self.folder = DataFolder.at(data)
         self.client = client
         self.url = url
+
+    @property
+    def token(self) -> str:
+        """The local admin's, as it is now."""
+        return self.folder.admin_token.read_text().strip()
+
+    def caller(self, name: str) -> Caller:
+        """Of the function, through the gateway."""
+        return Caller(self.function_url(name), self.token)
+
+    def once(self, name: str) -> tuple[float, bytes]:
+        """A call through the gateway on a connection of its own, whose making counts."""
+        return once(self.function_url(name), self.token)
 
     def function_url(self, name: str) -> str:
         return f"{self.url}/f/{NAMESPACE}/{name}"
@@ -137,7 +151,7 @@ def running(data: Path) -> Iterator[Platform]:
     ffx("up", "--data", str(data), "--port", "0", "--detach")
     try:
         url = json.loads((data / "run/platform.json").read_text())["gateway_url"]
-        with Client(url) as client:
+        with Client(url, token=DataFolder.at(data).admin_token) as client:
             yield Platform(data, client, url)
     finally:
         ffx("down", "--data", str(data))

@@ -2,6 +2,10 @@
 wrk.method = "POST"
 wrk.body = '{"name": "Ada", "of": "Lovelace"}'
 wrk.headers["Content-Type"] = "application/json"
+local token = os.getenv("BENCH_TOKEN")
+if token then
+  wrk.headers["Authorization"] = "Bearer " .. token
+end
 
 function done(summary, latency, requests)
   local errors = summary.errors

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from bench.bench import Bench, say
-from bench.caller import Caller, once
+from bench.caller import Caller
 from bench.figures import Json
 from bench.platform_under_test import NAMESPACE, until
 
@@ -37,7 +37,7 @@ def measure(bench: Bench) -> Json:
 
 def _call(bench: Bench) -> Json:
     """Microseconds of one call after the other: to the function and back, over its own socket and through the gateway."""
-    with Caller(bench.platform.instances(NAME)[0].address) as own, Caller(bench.platform.function_url(NAME)) as through:
+    with Caller(bench.platform.instances(NAME)[0].address) as own, bench.platform.caller(NAME) as through:
         ways: dict[str, list[tuple[float, float]]] = {"own": [], "through": []}
         for _ in range(bench.amount.blocks):
             for _ in range(bench.amount.block_calls):
@@ -68,7 +68,7 @@ def _first_calls(bench: Bench) -> Json:
         bench.platform.to_zero([NAME])
         until(lambda: not bench.platform.instances(NAME), "the last instance is gone")
         began = time.time()
-        took, body = once(bench.platform.function_url(NAME))
+        took, body = bench.platform.once(NAME)
         told = json.loads(body)
         for name, ms in _stages(bench.platform.folder.log, began, took, told).items():
             stages.setdefault(name, []).append(ms)

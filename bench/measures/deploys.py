@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 from bench.bench import Bench
-from bench.caller import once
 from bench.figures import Json, percentiles
 from bench.languages import LANGUAGES
 from bench.platform_under_test import WITHIN_S, until
@@ -31,13 +30,12 @@ def _register(bench: Bench, name: str, code: int) -> float:
     began = time.perf_counter()
     document = {"name": name, "runtime": "python", "source": {"files": {"main.py": CODE % code}}}
     bench.platform.ready(client.register(document, wait_s=WITHIN_S))
-    once(bench.platform.function_url(name))
+    bench.platform.once(name)
     return time.perf_counter() - began
 
 
 def _deploy(bench: Bench, name: str, code: int) -> float:
-    url = bench.platform.function_url(name)
     began = time.perf_counter()
     bench.platform.client.patch(name, {"source": {"files": {"main.py": CODE % code}}})
-    until(lambda: str(code).encode() in once(url)[1], "an answer of the new code", every_s=0.005)
+    until(lambda: str(code).encode() in bench.platform.once(name)[1], "an answer of the new code", every_s=0.005)
     return time.perf_counter() - began

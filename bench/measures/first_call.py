@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bench.bench import Bench, say
-from bench.caller import once
 from bench.figures import Json, percentiles
 
 SCALING = {"min_instances": 0, "max_instances": 1, "idle_s": 600}
@@ -23,7 +22,7 @@ def measure(bench: Bench) -> Json:
         platform.to_zero([name for _, name in names])
         for at in range(len(names)):  # the languages in turn
             spoken, name = names[(at % len(took)) * amount.cold_functions + at // len(took)]
-            seconds, _ = once(platform.function_url(name))
+            seconds, _ = platform.once(name)
             took[spoken].append(1000 * seconds)
     for _, name in names:
         platform.client.delete(name)

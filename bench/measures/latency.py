@@ -16,7 +16,7 @@ def measure(bench: Bench) -> Json:
         if any(other.language is echo.language for other in bench.echoes[: bench.echoes.index(echo)]):
             continue  # the first app of a language stands for it
         address = bench.platform.instances(echo.name)[0].address
-        with Caller(address) as direct, Caller(bench.platform.function_url(echo.name)) as through:
+        with Caller(address) as direct, bench.platform.caller(echo.name) as through:
             blocks = [
                 (_p50_ms(direct, bench.amount.block_calls), _p50_ms(through, bench.amount.block_calls))
                 for _ in range(bench.amount.blocks + 1)

@@ -19,19 +19,20 @@ from bench.languages import Language
 
 @dataclass
 class Contender:
-    """``envoy_s``: the part of ``cpu_s`` that a proxy uses."""
+    """``envoy_s``: the part of ``cpu_s`` that a proxy uses. ``token``: gives the one of who calls."""
 
     name: str
     url: str
     cpu_s: Callable[[], float]
     envoy_s: Callable[[], float] | None = None
+    token: Callable[[], str] | None = None
     runs: list[load.Ran] = field(default_factory=list)
     cpu_us: list[float] = field(default_factory=list)  # per call, all server processes
     envoy_us: list[float] = field(default_factory=list)
 
     def ask(self, connections: int, seconds: int) -> None:
         cpu, envoy = self.cpu_s(), self.envoy_s() if self.envoy_s else 0.0
-        ran = load.run(self.url, connections, seconds)
+        ran = load.run(self.url, connections, seconds, self.token() if self.token else None)
         if ran.errors or not ran.requests:
             raise RuntimeError(f"{self.name}: {ran.errors} of {ran.requests} calls failed")
         self.runs.append(ran)
@@ -133,6 +134,7 @@ def _add(
             bench.platform.function_url(echo.name),
             lambda name=echo.name: bench.platform.envoy_cpu_s() + bench.platform.instance_cpu_s(name),  # type: ignore[misc]
             bench.platform.envoy_cpu_s,
+            lambda: bench.platform.token,
         )
         pairs.append(Pair("path", label, behind, 0.9 if echo.app.same_as_bare else None))
 

@@ -74,11 +74,11 @@ def test_the_short_way_from_its_template_to_an_answer(platform: Platform, folder
 def test_the_server_of_its_own_on_a_platform(platform: Platform) -> None:
     def register(name: str, files: dict[str, str]) -> httpx.Response:
         body = {"name": name, "runtime": "letter", "source": {"files": files}}
-        return httpx.post(f"{platform.url}/functions/register?wait_s=60", json=body, timeout=90)
+        return httpx.post(f"{platform.url}/functions/register?wait_s=60", json=body, timeout=90, auth=platform.auth)
 
     made = register("thanks", {"letter.txt": LETTER})
     assert (made.status_code, made.json()["status"]["state"]) == (201, "ready")
-    answer = httpx.post(f"{platform.url}/f/admin/thanks", content="Ada", timeout=30)
+    answer = httpx.post(f"{platform.url}/f/admin/thanks", content="Ada", timeout=30, auth=platform.auth)
     assert (answer.status_code, answer.text) == (200, "Dear Ada,\nthank you.\n")
 
     status = register("empty", {"other.txt": ""}).json()["status"]

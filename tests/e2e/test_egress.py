@@ -37,7 +37,7 @@ class Asking:
     def __init__(self, platform: Platform, there: Host) -> None:
         self.platform = platform
         self.there = there
-        self.http = httpx.Client(base_url=platform.url, timeout=90, trust_env=False, verify=False)  # noqa: S501
+        self.http = platform.client(timeout=90, verify=False)
 
     def register(self, name: str, code: str, *egress: str) -> httpx.Response:
         body = {

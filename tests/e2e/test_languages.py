@@ -59,20 +59,22 @@ def platform() -> Iterator[Platform]:
 
 def register(platform: Platform, name: str, runtime: str, files: dict[str, str], **more: Any) -> dict[str, Any]:
     body = {"name": name, "runtime": runtime, "source": {"files": files}, **more}
-    answer = httpx.post(f"{platform.url}/functions/register?wait_s={WITHIN_S}", json=body, timeout=WITHIN_S + 30)
+    answer = httpx.post(
+        f"{platform.url}/functions/register?wait_s={WITHIN_S}", json=body, timeout=WITHIN_S + 30, auth=platform.auth
+    )
     assert answer.status_code == 201, answer.text
     made: dict[str, Any] = answer.json()["status"]
     return made
 
 
 def call(platform: Platform, name: str, body: str) -> str:
-    answer = httpx.post(f"{platform.url}/f/admin/{name}", content=body, timeout=60)
+    answer = httpx.post(f"{platform.url}/f/admin/{name}", content=body, timeout=60, auth=platform.auth)
     assert answer.status_code == 200, answer.text
     return answer.text
 
 
 def log_of(platform: Platform, name: str) -> list[str]:
-    answer = httpx.get(f"{platform.url}/functions/admin/{name}/build-log", timeout=30)
+    answer = httpx.get(f"{platform.url}/functions/admin/{name}/build-log", timeout=30, auth=platform.auth)
     return [json.loads(line)["message"] for line in answer.text.splitlines()]
 
 

@@ -41,7 +41,7 @@ class Watcher:
 
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
-        self.http = httpx.Client(base_url=platform.url, timeout=60, trust_env=False)
+        self.http = platform.client()
         self._marks = 0
 
     def register(self, name: str, **fields: Any) -> None:

@@ -38,7 +38,7 @@ class Operator:
     def __init__(self, platform: Platform, tally: Tally) -> None:
         self.platform = platform
         self.tally = tally
-        self.api = httpx.AsyncClient(base_url=platform.url, timeout=90.0, trust_env=False)
+        self.api = platform.async_client(timeout=90.0)
 
     async def request(self, method: str, path: str, body: Any = None) -> Any:
         """Repeated while a part is away, as any client would."""
@@ -164,7 +164,7 @@ async def test_nothing_is_lost(operator: Operator, capsys: pytest.CaptureFixture
             f"{times:4d} x {what:28s} {took:6.1f} s {tally.calls.total() - before:7d} calls {len(tally.lost) - lost_before:3d} lost"
         )
 
-    async with calling(f"{operator.platform.url}/f/{NAME}", tally):
+    async with calling(f"{operator.platform.url}/f/{NAME}", tally, operator.platform.auth):
         await operator.served()
         await phase("deploy", DEPLOYS, operator.deploy)
         await phase("rollback", ROLLBACKS, lambda _: operator.roll_back())

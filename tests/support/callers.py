@@ -105,19 +105,23 @@ async def _call(client: httpx.AsyncClient, method: str, url: str, tally: Tally) 
         return
 
 
-async def _caller(method: str, url: str, tally: Tally, *, keep_alive: bool, pause_s: float) -> None:
+async def _caller(
+    method: str, url: str, tally: Tally, auth: httpx.Auth | None, *, keep_alive: bool, pause_s: float
+) -> None:
     limits = httpx.Limits(max_keepalive_connections=1 if keep_alive else 0)
-    async with httpx.AsyncClient(limits=limits, timeout=TIMEOUT_S, trust_env=False) as client:
+    async with httpx.AsyncClient(limits=limits, timeout=TIMEOUT_S, trust_env=False, auth=auth) as client:
         while True:
             await _call(client, method, url, tally)
             await asyncio.sleep(pause_s)
 
 
 @contextlib.asynccontextmanager
-async def calling(url: str, tally: Tally, *, each: int = 2, pause_s: float = 0.002) -> AsyncIterator[None]:
+async def calling(
+    url: str, tally: Tally, auth: httpx.Auth | None = None, *, each: int = 2, pause_s: float = 0.002
+) -> AsyncIterator[None]:
     """``each`` callers of every kind: GET and POST, with kept and with new connections. They finish their last call."""
     tasks = [
-        asyncio.create_task(_caller(method, url, tally, keep_alive=keep_alive, pause_s=pause_s))
+        asyncio.create_task(_caller(method, url, tally, auth, keep_alive=keep_alive, pause_s=pause_s))
         for method in ("GET", "POST")
         for keep_alive in (True, False)
         for _ in range(each)

@@ -95,12 +95,12 @@ class WalledPlatform(Platform):
         headers: Mapping[str, str] | None = None,
         timeout_s: float = 60.0,
     ) -> Answer:
-        """One request on a connection of its own. ``body``: JSON, or bytes as they are."""
+        """One request by the local admin on a connection of its own. ``body``: JSON, or bytes as they are."""
         sent = body if isinstance(body, bytes | None) else json.dumps(body).encode()
         kind = {} if sent is None else {"Content-Type": "application/json"}
         connection = self.connection(timeout_s)
         try:
-            connection.request(method, path, sent, {**kind, **(headers or {})})
+            connection.request(method, path, sent, {**self.headers, **kind, **(headers or {})})
             answer = connection.getresponse()
             return Answer(answer.status, answer.getheaders(), answer.read())
         finally:

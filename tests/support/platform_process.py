@@ -14,6 +14,8 @@ from typing import Any
 
 import httpx
 
+from faasioflex.client.tokens import Bearer
+
 FFX = str(Path(sys.executable).parent / "ffx")
 READY_WITHIN_S = 60.0
 STOPPED_WITHIN_S = 15.0  # CONTRACT.md 2
@@ -98,12 +100,19 @@ class Platform:
         """Of a request by the local admin."""
         return {"Authorization": f"Bearer {self.token}"}
 
+    @property
+    def auth(self) -> Bearer:
+        """The local admin, for as long as the platform runs."""
+        return Bearer(Path(self.document()["admin_token_file"]))
+
     def client(self, **options: Any) -> httpx.Client:
         """As the local admin, at the gateway."""
-        return httpx.Client(base_url=self.url, headers=self.headers, timeout=60, trust_env=False, **options)
+        given = {"timeout": 60.0, "trust_env": False, **options}
+        return httpx.Client(base_url=self.url, auth=self.auth, **given)
 
     def async_client(self, **options: Any) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=self.url, headers=self.headers, timeout=60, trust_env=False, **options)
+        given = {"timeout": 60.0, "trust_env": False, **options}
+        return httpx.AsyncClient(base_url=self.url, auth=self.auth, **given)
 
     def nats_credentials(self) -> tuple[str, str, str]:
         """Address, user and password of the platform's own parts."""

@@ -16,6 +16,7 @@ from functions import EXAMPLES, GREETER
 from load import Load
 
 from faasioflex.client import Answer, Client, Function
+from faasioflex.client.tokens import Bearer
 from faasioflex.model.errors import FfxError
 
 FFX = Path(sys.executable).parent / "ffx"
@@ -32,9 +33,10 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="ffx-demo-"))
     failed = None
     try:
-        with _platform(folder / "data") as url, Client(url) as client:
+        with _platform(folder / "data") as (url, token), Client(url, token=token) as client:
             _deploy_and_call(client)
-            _roll_out_under_load(client, url)
+            _let_others_in(client, url)
+            _roll_out_under_load(client, url, token)
             _to_zero_and_back(client)
     except (DemoFailed, FfxError) as error:
         failed = str(error)
@@ -51,15 +53,15 @@ def main() -> int:
 
 
 @contextmanager
-def _platform(data: Path) -> Iterator[str]:
-    """A platform on free ports; yields its URL, stops it and sees that nothing is left."""
+def _platform(data: Path) -> Iterator[tuple[str, Path]]:
+    """A platform on free ports; yields its URL and the file of its admin's token, stops it and sees that nothing is left."""
     began = time.monotonic()
     _ffx("up", "--data", str(data), "--port", "0", "--detach")
     try:
         document = json.loads((data / "run/platform.json").read_text())
         url = document["gateway_url"]
         _say(f"Started the platform on {url}: {', '.join(sorted(document['processes']))}", began)
-        yield url
+        yield url, Path(document["admin_token_file"])
     finally:
         began = time.monotonic()
         _ffx("down", "--data", str(data))
@@ -83,6 +85,38 @@ def _deploy_and_call(client: Client) -> None:
         _say(f"Called {one.name} with {one.body.decode()}: {answer.body.decode().strip()}", began)
 
 
+def _let_others_in(client: Client, url: str) -> None:
+    """Without a token nobody gets in; a service may what its token says, until that is revoked; public is for all."""
+    began = time.monotonic()
+    with Client(url) as stranger:
+        _refused(_greeting(stranger), 401)
+        made = client.create_token(
+            "demo", kind="service", functions=["admin/hello"], verbs=["invoke"], expires_in_s=600
+        )
+        with Client(url, token=made.token) as service:
+            _until(lambda: _greeting(service).status == 200, "a call by the service")
+            _refused(service.call("admin/sum", content=b"[1]"), 404)
+            client.revoke_token(made.id)
+            _until(lambda: _greeting(service).status == 401, "the end of the token")
+        client.patch("hello", {"visibility": "public"})
+        _until(lambda: _greeting(stranger).status == 200, "a call by anybody")
+        client.patch("hello", {"visibility": "private"})
+        _until(lambda: _greeting(stranger).status == 401, "hello is private again")
+    _say(
+        "Called hello without a token: refused; as a service with one: answered, until it was revoked; public: by all",
+        began,
+    )
+
+
+def _greeting(client: Client) -> Answer:
+    return client.call("admin/hello", headers={"content-type": "application/json"}, content=b'{"name": "Ada"}')
+
+
+def _refused(answer: Answer, status: int) -> None:
+    if answer.status != status:
+        raise DemoFailed(f"the answer is {answer.status}, not {status}: {answer.body.decode(errors='replace')[:500]}")
+
+
 def _tell_first_uses(client: Client, name: str) -> None:
     """What this machine had to do for the first time, with its share of the time; nothing where it was all there."""
     lines = list(client.build_log(name))
@@ -93,10 +127,10 @@ def _tell_first_uses(client: Client, name: str) -> None:
             _say(f"           of which {took_s:.1f} s: {line.message.removeprefix('== ')}")
 
 
-def _roll_out_under_load(client: Client, url: str) -> None:
+def _roll_out_under_load(client: Client, url: str, token: Path) -> None:
     """Clients call without pause while a new revision takes over: none of them may see an error."""
     began = time.monotonic()
-    with Load(f"{url}/f/admin/hello", b'{"name": "Ada"}') as load:
+    with Load(f"{url}/f/admin/hello", b'{"name": "Ada"}', Bearer(token)) as load:
         _until(lambda: load.done >= 50, "the first calls under load")
         _ready(client.patch("hello", {"source": {"files": {"main.py": GREETER % "Good day"}}}, wait_s=WITHIN_S))
         _until(lambda: "2" in load.revisions, "an answer of revision 2")

@@ -15,12 +15,13 @@ KEPT, FRESH = 3, 1
 class Load:
     """Runs while it is entered. ``done``: calls ended; ``revisions``: answers by the revision that gave them."""
 
-    def __init__(self, url: str, body: bytes) -> None:
+    def __init__(self, url: str, body: bytes, auth: httpx.Auth) -> None:
         self.done = 0
         self.failures: list[str] = []
         self.revisions: Counter[str] = Counter()
         self._url = url
         self._body = body
+        self._auth = auth
         self._stop = threading.Event()
         self._lock = threading.Lock()
         kinds = [True] * KEPT + [False] * FRESH
@@ -40,7 +41,8 @@ class Load:
 
     def _run(self, kept: bool) -> None:
         limits = httpx.Limits(max_keepalive_connections=1 if kept else 0)
-        with httpx.Client(timeout=30, limits=limits, headers={"content-type": "application/json"}) as client:
+        headers = {"content-type": "application/json"}
+        with httpx.Client(timeout=30, limits=limits, headers=headers, auth=self._auth, trust_env=False) as client:
             while not self._stop.is_set():
                 self._call(client)
 

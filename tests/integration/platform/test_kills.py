@@ -80,7 +80,9 @@ def test_instances_die_with_their_platform_and_functions_come_back(new_platform:
     platform = new_platform().start()
     code = "def handle(event, context):\n    return 'here'\n"
     document = {"name": "hello", "runtime": "python", "source": {"files": {"main.py": code}}}
-    registered = httpx.post(f"{platform.url}/functions/register?wait_s=60", json=document, timeout=90)
+    registered = httpx.post(
+        f"{platform.url}/functions/register?wait_s=60", json=document, timeout=90, auth=platform.auth
+    )
     assert registered.json()["status"]["state"] == "ready", registered.text
     parts = {platform.document()["pid"], *platform.pids.values()}
     instances = processes_with(platform.data).keys() - parts
@@ -94,7 +96,7 @@ def test_instances_die_with_their_platform_and_functions_come_back(new_platform:
     else:
         os.kill(platform.pids["launcher"], signal.SIGKILL)
         wait_for(lambda: not instances & processes_with(platform.data).keys(), 5, "the end of the instances")
-    answer = httpx.get(f"{platform.url}/f/admin/hello", timeout=30)
+    answer = httpx.get(f"{platform.url}/f/admin/hello", timeout=30, auth=platform.auth)
     assert (answer.status_code, answer.text) == (200, "here")
     assert platform.stop() == 0
 

@@ -35,7 +35,7 @@ def read(platform: WalledPlatform, path: str, patience_s: float, most_bytes: int
     """What a client gets that reads that much and goes; None where the answer broke or did not come."""
     connection = platform.connection(patience_s)
     try:
-        connection.request("GET", path)
+        connection.request("GET", path, headers=platform.headers)
         answer = connection.getresponse()
         return Answer(answer.status, answer.getheaders(), answer.read(most_bytes))
     except (http.client.HTTPException, TimeoutError):

@@ -50,11 +50,12 @@ def _memory(attacker: Attacker, seconds: float) -> None:
 def latencies_ms(platform: WalledPlatform, seconds: float) -> list[float]:
     """Of calls of the neighbour, one after the other."""
     connection = platform.connection()
+    headers = {**platform.headers, "Content-Type": "application/json"}
     found = []
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         begun = time.perf_counter()
-        connection.request("POST", "/f/admin/neighbour", b"{}", {"Content-Type": "application/json"})
+        connection.request("POST", "/f/admin/neighbour", b"{}", headers)
         answer = connection.getresponse()
         answer.read()
         assert answer.status == 200, answer.status
