@@ -45,6 +45,10 @@ class People:
         """Of a person as their login knows them."""
         return user_id(self._issuer(issuer), subject)
 
+    def is_of(self, user: UserRecord, issuer: str) -> bool:
+        """Whether ``user`` logs in at ``issuer``, under whatever address that is one of ours now."""
+        return user.issuer == self._issuer(issuer)
+
     def _issuer(self, issuer: str) -> str:
         return EMBEDDED_ISSUER if issuer in self._own_issuers() else issuer
 

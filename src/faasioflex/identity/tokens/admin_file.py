@@ -46,7 +46,8 @@ class AdminTokenFile:
         await self._people.ensure_local_admin()
         await asyncio.to_thread(self._keys.ensure)
         self._write()
-        self._task = asyncio.create_task(self._run(), name="renew the admin's token")
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="renew the admin's token")
 
     async def stop(self) -> None:
         """The file goes: without a platform there is nothing that takes the token."""

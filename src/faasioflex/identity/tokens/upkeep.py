@@ -53,7 +53,8 @@ class Upkeep:
         """There is a key, and the gateway can read it, when it returns. Raises: Unavailable."""
         await asyncio.to_thread(self._keys.ensure)
         self._publish()
-        self._task = asyncio.create_task(self._run(), name="upkeep of tokens")
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="upkeep of tokens")
 
     async def stop(self) -> None:
         task, self._task = self._task, None

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Hashable
 from functools import lru_cache
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from faasioflex.bus.port import Bus
 from faasioflex.gateway.port import TrustedIssuer
@@ -25,6 +25,9 @@ from faasioflex.identity.tokens.upkeep import Upkeep
 from faasioflex.identity.tokens.usage import UseRecorder, UseReporter
 from faasioflex.identity.tokens.verifier import Verifier
 from faasioflex.platform.settings import Settings
+
+if TYPE_CHECKING:
+    from faasioflex.api.identity import ApiIdentity
 
 
 class ProcessIdentity:
@@ -67,6 +70,21 @@ def _made(bus: Hashable, settings: Settings) -> ProcessIdentity:
     return ProcessIdentity(cast(Bus, bus), settings)
 
 
+def api_identity(bus: Bus, settings: Settings) -> ApiIdentity:
+    """What the API is given."""
+    from faasioflex.api.identity import ApiIdentity
+
+    shared = process_identity(bus, settings)
+    return ApiIdentity(
+        shared.authenticate,
+        shared.directory,
+        shared.tokens,
+        shared.long_lived,
+        shared.people,
+        nats_url=str(json.loads(settings.folder.nats_credentials.read_text())["url"]),
+    )
+
+
 class IdentityPart:
     """In the control process: keys, the admin's token in its file, uses of tokens, and what is over."""
 
@@ -106,8 +124,3 @@ class IdentityPart:
             await self._directory.stop()
         await self._admin_file.stop()
         await self._upkeep.stop()
-
-
-def nats_url(settings: Settings) -> str:
-    """Where clients connect; without credentials."""
-    return str(json.loads(settings.folder.nats_credentials.read_text())["url"])

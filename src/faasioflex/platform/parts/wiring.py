@@ -10,7 +10,6 @@ from pathlib import Path
 from faasioflex.bus.port import Bus
 from faasioflex.platform.envoy import envoy_settings
 from faasioflex.platform.parts.host import Host
-from faasioflex.platform.parts.identity import IdentityPart, process_identity
 from faasioflex.platform.parts.part import HeardFrom, Part
 from faasioflex.platform.proof import proof_of
 from faasioflex.platform.settings import Settings, parse_hosts
@@ -21,7 +20,7 @@ def wire(host: Host, names: Sequence[str], bus: Bus, settings: Settings) -> None
     for name in names:
         host.add(name, _MAKERS[name](host, bus, settings))
     if "api" in names:
-        host.add("identity", IdentityPart(bus, settings))
+        host.add("identity", _identity(bus, settings))
         host.add("nats-users", _nats_users(bus, settings))
     if "api" in names and "invoker" not in names:
         host.add("invoker", HeardFrom(bus, "invoker.local"))
@@ -29,10 +28,12 @@ def wire(host: Host, names: Sequence[str], bus: Bus, settings: Settings) -> None
 
 def _api(host: Host, bus: Bus, settings: Settings) -> Part:
     from faasioflex.api.server import ApiPart
+    from faasioflex.platform.parts.identity import api_identity
 
     folder = settings.folder
     return ApiPart(
         bus,
+        api_identity(bus, settings),
         socket_path=folder.api_socket,
         invoker_socket=folder.invoker_socket,
         readiness=host.readiness,
@@ -60,6 +61,7 @@ def _manager(_host: Host, bus: Bus, settings: Settings) -> Part:
 def _gateway(_host: Host, bus: Bus, settings: Settings) -> Part:
     from faasioflex.gateway.controller import GatewayController
     from faasioflex.gateway.envoy.driver import EnvoyGateway
+    from faasioflex.platform.parts.identity import process_identity
 
     shared = process_identity(bus, settings)
     password = json.loads(settings.folder.nats_credentials.read_text())["password"]
@@ -81,6 +83,7 @@ def _relay(_host: Host, bus: Bus, _settings: Settings) -> Part:
 
 def _invoker(_host: Host, bus: Bus, settings: Settings) -> Part:
     from faasioflex.invoker.service import Invoker
+    from faasioflex.platform.parts.identity import process_identity
 
     password = json.loads(settings.folder.nats_credentials.read_text())["password"]
     identity = process_identity(bus, settings)
@@ -93,8 +96,15 @@ def _invoker(_host: Host, bus: Bus, settings: Settings) -> Part:
     )
 
 
+def _identity(bus: Bus, settings: Settings) -> Part:
+    from faasioflex.platform.parts.identity import IdentityPart
+
+    return IdentityPart(bus, settings)
+
+
 def _nats_users(bus: Bus, settings: Settings) -> Part:
     from faasioflex.identity.nats.service import Access, NatsUsers
+    from faasioflex.platform.parts.identity import process_identity
 
     given = json.loads(settings.folder.nats_credentials.read_text())
     access = Access(**{name: given[name] for name in Access.__dataclass_fields__})
