@@ -21,10 +21,11 @@ from faasioflex.manager.builder.port import Builder
 from faasioflex.manager.journal import Journal
 from faasioflex.manager.members import Members
 from faasioflex.manager.plan import START_ATTEMPTS
+from faasioflex.manager.starting import Starter
 from faasioflex.manager.state import FunctionState, RevisionState, TrackedInstance
 from faasioflex.model.errors import BuildFailed, FfxError, FunctionNotFound, StartFailed, Unavailable
 from faasioflex.model.function import RevisionRecord
-from faasioflex.model.instance import EgressDenied, Instance, InstanceEnded, InstanceSpec
+from faasioflex.model.instance import EgressDenied, Instance, InstanceEnded
 from faasioflex.model.messages import WakeReply
 from faasioflex.runtime.port import RuntimeDriver
 
@@ -54,7 +55,7 @@ class Lifecycle:
         members: Members,
         journal: Journal,
         *,
-        platform_url: str | None,
+        starter: Starter,
         clock: Callable[[], float],
     ) -> None:
         self._bus = bus
@@ -62,7 +63,7 @@ class Lifecycle:
         self._builder = builder
         self._members = members
         self._journal = journal
-        self._platform_url = platform_url
+        self._starter = starter
         self._clock = clock
         self._reconciler: Touch | None = None
         self.tracked: dict[str, FunctionState] = {}  # whose each instance is; nothing has to search all functions
@@ -160,22 +161,8 @@ class Lifecycle:
             revision.build = "none"
             self._touch(state.name.key)
             return
-        spec = InstanceSpec(
-            id=one.id,
-            function=state.name,
-            function_uid=state.record.uid,
-            revision=record.number,
-            runtime=record.runtime,
-            handler=record.handler,
-            env=record.env,
-            limits=record.limits,
-            network=record.network,
-            code=built,
-            platform_url=self._platform_url,
-            wake=revision.woken_at is not None,
-        )
         try:
-            one.instance = await self._driver.start(spec)
+            one.instance = await self._starter.start(state, revision, record, one, built)
         except Unavailable as error:
             self._untrack(state, one.id)
             log.info("start postponed", function=state.name.key, reason=error.message)

@@ -8,11 +8,14 @@ from collections.abc import Callable
 from faasioflex.bus.port import Bus
 from faasioflex.manager.builder.port import Builder
 from faasioflex.manager.collect import Collector
+from faasioflex.manager.instance_files import InstanceFiles, MintToken
 from faasioflex.manager.journal import Journal
 from faasioflex.manager.lifecycle import Lifecycle
 from faasioflex.manager.members import Members
 from faasioflex.manager.observer import Observer
 from faasioflex.manager.reconciler import Reconciler
+from faasioflex.manager.secrets.store import SecretStore
+from faasioflex.manager.starting import Starter
 from faasioflex.manager.usage import UsageReports
 from faasioflex.manager.wake import WakeDesk
 from faasioflex.runtime.port import RuntimeDriver
@@ -21,7 +24,10 @@ EMBEDDED_MEMBERS = ("gateway.local", "invoker.local")
 
 
 class FunctionManager:
-    """``members``: whose acknowledgement a drain waits for. ``platform_url``: ``FFX_URL`` of instances."""
+    """``members``: whose acknowledgement a drain waits for. ``platform_url``: ``FFX_URL`` of instances.
+
+    ``secrets``, ``mint``: where the files of instances come from; without them they are given none.
+    """
 
     def __init__(
         self,
@@ -31,16 +37,19 @@ class FunctionManager:
         *,
         members: tuple[str, ...] = EMBEDDED_MEMBERS,
         platform_url: str | None = None,
+        secrets: SecretStore | None = None,
+        mint: MintToken | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._driver = driver
         self._journal = Journal(bus, clock)
         self._members = Members(bus, members)
-        self._lifecycle = Lifecycle(
-            bus, driver, builder, self._members, self._journal, platform_url=platform_url, clock=clock
-        )
+        self._files = InstanceFiles(bus, driver, store=secrets, mint=mint, clock=clock)
+        starter = Starter(driver, self._files, platform_url)
+        self._lifecycle = Lifecycle(bus, driver, builder, self._members, self._journal, starter=starter, clock=clock)
         self._reconciler = Reconciler(bus, self._lifecycle, self._members, clock)
         self._lifecycle.attach(self._reconciler)
+        self._files.attach(self._reconciler)
         self._observer = Observer(driver, self._reconciler, self._lifecycle, self._journal, clock)
         self._wake = WakeDesk(bus, self._reconciler, self._observer, clock)
         self._collector = Collector(bus, builder, clock)
@@ -58,6 +67,7 @@ class FunctionManager:
         await self._members.start()
         await self._reconciler.start()
         await self._observer.start()
+        await self._files.start()
         self._reconciler.run()
         await self._wake.start()
         await self._collector.start()
@@ -71,6 +81,7 @@ class FunctionManager:
             self._usage,
             self._collector,
             self._wake,
+            self._files,
             self._observer,
             self._reconciler,
             self._lifecycle,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -39,6 +39,7 @@ class InstanceSpec:
     code: BuiltCode
     platform_url: str | None  # FFX_URL
     wake: bool = False  # started for a waiting call: a floor of one until the scaler has seen it
+    files: dict[str, bytes] = field(default_factory=dict, repr=False)  # at /run/ffx: «token», «secrets/NAME»
 
 
 @dataclass(frozen=True)

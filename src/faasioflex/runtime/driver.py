@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -43,6 +43,9 @@ class LauncherDriver:
         instance = wire.to_instance(cast(Json, await self._call("start", spec=wire.of_spec(spec))))
         self._alive[instance.id] = instance
         return instance
+
+    async def give(self, instance: str, files: Mapping[str, bytes]) -> None:
+        await self._call("give", instance=instance, files=wire.of_files(files))
 
     async def stop(self, instance: str, grace_s: float) -> None:
         await self._call("stop", instance=instance, grace_s=grace_s)

@@ -53,6 +53,10 @@ class Verdict:
 class Box(Protocol):
     """One sandbox and what runs in it. Used once: begin, …, gone, close."""
 
+    @property
+    def uid(self) -> int | None:
+        """The host uid of its own that it runs as; None: as we do."""
+
     async def begin(self, handed: Mapping[int, int]) -> asyncio.Future[int]:
         """Start it with these descriptors (number inside -> ours). The future is done when its outermost process has ended.
 

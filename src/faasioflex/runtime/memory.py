@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 
 from faasioflex.model.errors import Unavailable
@@ -56,6 +56,11 @@ class MemoryDriver:
         elif isinstance(what, str):
             self.end(spec.id, "exit", what)
         return made
+
+    async def give(self, instance: str, files: Mapping[str, bytes]) -> None:
+        self._check()
+        if instance in self.instances:
+            self.specs[instance] = replace(self.specs[instance], files=dict(files))
 
     async def stop(self, instance: str, grace_s: float) -> None:
         self._check()

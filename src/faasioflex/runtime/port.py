@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +68,9 @@ class RuntimeDriver(Protocol):
 
     async def start(self, spec: InstanceSpec) -> Instance:
         """Begin it: returns once its address accepts connections (they wait until it is ready). A known id is returned as it is."""
+
+    async def give(self, instance: str, files: Mapping[str, bytes]) -> None:
+        """Its files at /run/ffx are these from now on (see ``InstanceSpec.files``). An unknown id is no error."""
 
     async def stop(self, instance: str, grace_s: float) -> None:
         """SIGTERM, and after ``grace_s`` SIGKILL to all of it. Returns when it is gone; an unknown id is no error."""

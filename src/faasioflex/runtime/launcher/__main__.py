@@ -17,6 +17,7 @@ def main() -> int:
     parser.add_argument("--socket", type=Path, required=True, help="unix socket to serve; its folder is private")
     parser.add_argument("--mode", choices=("sandbox", "process"), default="sandbox")
     parser.add_argument("--parent", type=int, help="end when this process, our parent, has ended")
+    parser.add_argument("--memory", type=Path, help="a tmpfs for instances' tokens and secrets; default: /dev/shm")
     parser.add_argument("--egress", type=Path, help="unix socket of the egress relay")
     arguments = parser.parse_args()
 
@@ -30,7 +31,7 @@ def main() -> int:
     from faasioflex.runtime.launcher.service import Settings, serve
 
     journal.set_up()
-    settings = Settings(arguments.data.resolve(), arguments.socket, arguments.mode, arguments.egress)
+    settings = Settings(arguments.data.resolve(), arguments.socket, arguments.mode, arguments.egress, arguments.memory)
     try:
         asyncio.run(serve(settings, arguments.parent))
     except OSError as error:

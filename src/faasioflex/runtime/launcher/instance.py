@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from faasioflex.model.instance import (
@@ -21,6 +21,7 @@ from faasioflex.model.instance import (
 )
 from faasioflex.runtime.egress.messages import Denial
 from faasioflex.runtime.isolation import Box
+from faasioflex.runtime.launcher.folders import InstanceFolder
 from faasioflex.runtime.launcher.instance_log import InstanceLog
 from faasioflex.runtime.launcher.journal import log
 from faasioflex.runtime.launcher.order import LISTENER, REPORT
@@ -32,12 +33,13 @@ Emit = Callable[[InstanceReady | InstanceEnded | EgressDenied | LogLine], None]
 
 
 class Running:
-    """``begin`` once; ``ended`` is set when it is gone and its end was told."""
+    """``begin`` once; ``ended`` is set when it is gone and its end was told. ``folder``: of its files, removed at its end."""
 
-    def __init__(self, spec: InstanceSpec, box: Box, path: Path, emit: Emit) -> None:
+    def __init__(self, spec: InstanceSpec, box: Box, path: Path, folder: InstanceFolder, emit: Emit) -> None:
         self._spec = spec
         self._box = box
         self._path = path
+        self._folder = folder
         self._emit = emit
         self._state: InstanceState = "starting"
         self._was_ready = False
@@ -70,11 +72,14 @@ class Running:
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         listener = self._listen()
         try:
+            self._folder.hand_over(self._box.uid)
+            self.give(self._spec.files)
             stdout, stderr, report = self._log.handed
             handed = {0: null, 1: stdout, 2: stderr, LISTENER: listener.fileno(), REPORT: report}
             ended = await self._box.begin(handed)
         except (OSError, ValueError):
             self._path.unlink(missing_ok=True)
+            self._folder.remove()
             await self._log.finish()
             self._box.close()
             self._begun.set()
@@ -87,6 +92,12 @@ class Running:
         self._boxed_at = time.time()
         self._begun.set()
         self._following = asyncio.create_task(self._follow(ended, on_end))
+
+    def give(self, files: Mapping[str, bytes]) -> None:
+        """Its files are these from now on. Raises: OSError."""
+        if not self.ended.is_set():
+            self._log.masking.hide(files.values())
+            self._folder.write(files)
 
     def _listen(self) -> socket.socket:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -164,6 +175,7 @@ class Running:
         exit_code = await ended
         try:
             await self._box.gone()
+            self._folder.remove()
             await self._log.finish()
             self._path.unlink(missing_ok=True)
             verdict = self._box.verdict(exit_code)

@@ -13,6 +13,7 @@ from typing import Literal
 
 from faasioflex.model.instance import LogLine, Stream
 from faasioflex.model.names import FunctionName
+from faasioflex.runtime.launcher.masking import Masking
 from faasioflex.runtime.launcher.output import LONGEST_LINE_BYTES, LinePipe
 from faasioflex.runtime.launcher.rate import Rate
 
@@ -39,6 +40,7 @@ class InstanceLog:
         self._identity = (function, revision, instance)
         self._emit = emit
         self._on_ready = on_ready
+        self.masking = Masking()
         self._rate = Rate(asyncio.get_running_loop().time())
         self.last_lines: deque[str] = deque(maxlen=_LAST_LINES)
         self._given: list[int] = []
@@ -79,7 +81,8 @@ class InstanceLog:
         self.tell_dropped(final=True)
 
     def _raw(self, stream: Literal["stdout", "stderr"], line: bytes) -> None:
-        self._line(stream, line.removesuffix(b"\r").decode(errors="replace"), None)
+        text = line.removesuffix(b"\r").decode(errors="replace")
+        self._line(stream, self.masking.masked(f"raw {stream}", text), None)
 
     def _reported(self, line: bytes) -> None:
         try:
@@ -97,7 +100,7 @@ class InstanceLog:
         if stream not in ("stdout", "stderr") or not isinstance(message, str):
             raise ValueError("not a log line")
         named = request_id if isinstance(request_id, str) and _REQUEST_ID.fullmatch(request_id) else None
-        one_line = message[:LONGEST_LINE_BYTES].replace("\r", "\\r").replace("\n", "\\n")
+        one_line = self.masking.masked(stream, message)[:LONGEST_LINE_BYTES].replace("\r", "\\r").replace("\n", "\\n")
         self._line(stream, one_line, named)
 
     def _line(self, stream: Stream, message: str, request_id: str | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 from faasioflex.model.errors import StartFailed
@@ -11,17 +12,19 @@ from faasioflex.runtime.egress.messages import Denial
 from faasioflex.runtime.isolation import Isolation
 from faasioflex.runtime.language import language
 from faasioflex.runtime.launcher import order
+from faasioflex.runtime.launcher.folders import Folders
 from faasioflex.runtime.launcher.instance import Emit, Running
 from faasioflex.runtime.processes import ProcessTable
 
 
 class Instances:
-    """``sockets`` is the 0700 folder where their sockets are made; nothing of it is shown inside."""
+    """``sockets`` is the 0700 folder where their sockets are made; nothing of it is shown inside. ``folders``: of their files."""
 
-    def __init__(self, isolation: Isolation, data: Path, sockets: Path, emit: Emit) -> None:
+    def __init__(self, isolation: Isolation, data: Path, sockets: Path, folders: Folders, emit: Emit) -> None:
         self._isolation = isolation
         self._data = data
         self._sockets = sockets
+        self._folders = folders
         self._emit = emit
         self._running: dict[str, Running] = {}
 
@@ -33,9 +36,19 @@ class Instances:
         known = self._running.get(spec.id)
         if known is not None:
             return known.seen()
-        made = order.of_instance(spec, language(spec.runtime), self._data, relayed=self._isolation.relayed)
-        box = self._isolation.box(made, lambda denial: self._denied(spec.id, denial))
-        running = Running(spec, box, self._sockets / f"{spec.id}.sock", self._emit)
+        try:
+            folder = self._folders.make(spec.id)
+        except OSError as error:
+            raise StartFailed(f"{spec.function} cannot be given its files: {error}") from error
+        try:
+            made = order.of_instance(
+                spec, language(spec.runtime), self._data, folder.path, relayed=self._isolation.relayed
+            )
+            box = self._isolation.box(made, lambda denial: self._denied(spec.id, denial))
+        except BaseException:
+            folder.remove()
+            raise
+        running = Running(spec, box, self._sockets / f"{spec.id}.sock", folder, self._emit)
         self._running[spec.id] = running
         try:
             await running.begin(on_end=lambda: self._forget(spec.id))
@@ -49,6 +62,12 @@ class Instances:
         running = self._running.get(instance)
         if running is not None:
             await running.stop(grace_s)
+
+    def give(self, instance: str, files: Mapping[str, bytes]) -> None:
+        """Its files are these from now on; an unknown id is no error. Raises: OSError where memory is full, ValueError."""
+        running = self._running.get(instance)
+        if running is not None:
+            running.give(files)
 
     def observe(self) -> list[Instance]:
         return [running.seen() for running in self._running.values()]

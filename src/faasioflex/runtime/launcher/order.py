@@ -11,6 +11,7 @@ from faasioflex.runtime.egress.messages import Guest
 from faasioflex.runtime.egress.plan import PLATFORM_URL
 from faasioflex.runtime.isolation import Order, Shown
 from faasioflex.runtime.language import INSIDE, Language
+from faasioflex.runtime.launcher import folders
 from faasioflex.runtime.port import JobSpec
 from faasioflex.runtime.toolchain import Toolchain, find
 
@@ -19,8 +20,8 @@ _MACHINE_PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
 _PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
-def of_instance(spec: InstanceSpec, language: Language, data: Path, *, relayed: bool) -> Order:
-    """``relayed``: an egress relay serves its network.
+def of_instance(spec: InstanceSpec, language: Language, data: Path, files: Path, *, relayed: bool) -> Order:
+    """``files``: the folder of its token and secrets. ``relayed``: an egress relay serves its network.
 
     Raises: StartFailed where a folder of the build is not there, or its egress list cannot be read.
     """
@@ -30,6 +31,7 @@ def of_instance(spec: InstanceSpec, language: Language, data: Path, *, relayed: 
     shown = [*_language(language, toolchain), Shown(_existing(spec.code.code), INSIDE.code)]
     if spec.code.deps is not None:
         shown.append(Shown(_existing(spec.code.deps), "/ffx/deps"))
+    shown.append(Shown(files, folders.INSIDE))
     config = {
         "runtime": spec.runtime,
         "handler": spec.handler,
@@ -47,7 +49,10 @@ def of_instance(spec: InstanceSpec, language: Language, data: Path, *, relayed: 
         "FFX_NAMESPACE": spec.function.namespace,
         "FFX_FUNCTION": spec.function.name,
         "FFX_REVISION": str(spec.revision),
+        "FFX_SECRETS_DIR": f"{folders.INSIDE}/{folders.SECRETS}",
     }
+    if folders.TOKEN in spec.files:
+        platform["FFX_TOKEN_FILE"] = f"{folders.INSIDE}/{folders.TOKEN}"
     if spec.platform_url is not None:
         platform["FFX_URL"] = spec.platform_url
     return Order(

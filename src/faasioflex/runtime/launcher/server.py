@@ -68,6 +68,10 @@ class Server:
             await self._instances.stop(request["instance"], request["grace_s"])
             return None
 
+        async def give(request: Json) -> object:
+            self._instances.give(request["instance"], wire.to_files(request["files"]))
+            return None
+
         async def observe(_: Json) -> object:
             return [wire.of_instance(seen) for seen in self._instances.observe()]
 
@@ -92,6 +96,7 @@ class Server:
             "hello": hello,
             "start": start,
             "stop": stop,
+            "give": give,
             "observe": observe,
             "usage": usage,
             "run": run,

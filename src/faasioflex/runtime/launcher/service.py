@@ -17,6 +17,7 @@ from faasioflex.runtime.isolation import Isolation
 from faasioflex.runtime.launcher import leftovers, wire
 from faasioflex.runtime.launcher.backlog import Backlog
 from faasioflex.runtime.launcher.bytecode import compile_runtimes
+from faasioflex.runtime.launcher.folders import Folders, memory_folder
 from faasioflex.runtime.launcher.instances import Instances
 from faasioflex.runtime.launcher.jobs import Jobs
 from faasioflex.runtime.launcher.journal import log
@@ -34,6 +35,7 @@ class Settings:
     socket: Path
     mode: Literal["sandbox", "process"]
     egress: Path | None = None  # the relay's socket; without one sandboxes have no way out
+    memory: Path | None = None  # a tmpfs for instances' tokens and secrets; None: /dev/shm
 
 
 def make_isolation(settings: Settings, children: Children, link: Link | None) -> Isolation:
@@ -62,8 +64,11 @@ class Launcher:
         ended = leftovers.end_processes(settings.data)
         sockets = settings.socket.parent / "i"
         stale = leftovers.remove_sockets(sockets)
-        if ended or stale:
-            log.warning("cleaned up after an earlier launcher", extra={"processes": ended, "sockets": stale})
+        self._folders = Folders(memory_folder(settings.data, settings.memory))
+        folders = self._folders.open()
+        if ended or stale or folders:
+            known = {"processes": ended, "sockets": stale, "folders": folders}
+            log.warning("cleaned up after an earlier launcher", extra=known)
         compile_runtimes()
         self._children.start()
         if settings.egress is not None:
@@ -72,7 +77,7 @@ class Launcher:
         self._isolation = make_isolation(settings, self._children, self._link)
         if self._isolation.warning:
             log.warning(self._isolation.warning)
-        self._instances = Instances(self._isolation, settings.data, sockets, self._emit)
+        self._instances = Instances(self._isolation, settings.data, sockets, self._folders, self._emit)
         self._jobs = Jobs(self._isolation, settings.data)
         self._server = Server(settings.mode, self._instances, self._jobs, self._backlog)
         await self._server.start(settings.socket)
@@ -83,6 +88,7 @@ class Launcher:
         await self._server.stop()
         await asyncio.gather(self._instances.close(), self._jobs.close())
         self._watch.cancel()
+        self._folders.close()
         self._isolation.close()
         if self._link is not None:
             await self._link.close()

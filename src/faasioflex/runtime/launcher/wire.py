@@ -7,8 +7,10 @@ Requests ``{"id", "op", …}`` are answered ``{"id", "ok"}`` or ``{"id", "error"
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +45,15 @@ def unpack(line: bytes) -> Json:
 
 
 def of_spec(spec: InstanceSpec) -> Json:
-    return dataclasses.asdict(spec)
+    return {**dataclasses.asdict(spec), "files": of_files(spec.files)}
+
+
+def of_files(files: Mapping[str, bytes]) -> Json:
+    return {place: base64.b64encode(content).decode("ascii") for place, content in files.items()}
+
+
+def to_files(content: Json) -> dict[str, bytes]:
+    return {place: base64.b64decode(text, validate=True) for place, text in content.items()}
 
 
 def to_spec(content: Json) -> InstanceSpec:
@@ -53,6 +63,7 @@ def to_spec(content: Json) -> InstanceSpec:
         limits=Limits(**content.pop("limits")),
         network=Network(egress=tuple(content.pop("network")["egress"])),
         code=BuiltCode(Path(code["code"]), Path(code["deps"]) if code["deps"] is not None else None),
+        files=to_files(content.pop("files", {})),
         **content,
     )
 

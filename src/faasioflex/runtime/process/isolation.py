@@ -54,6 +54,8 @@ class Processes:
 class ProcessBox:
     """A process group in a session of its own. What a sandbox shows at ``/ffx/…`` is translated to the host's paths."""
 
+    uid = None
+
     def __init__(self, order: Order, children: Children) -> None:
         self._order = order
         self._children = children
