@@ -1,4 +1,4 @@
-"""The API in this process, over a bus, and a client of it."""
+"""The API in this process, over a bus, and a client of it, who is the local admin."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import httpx
 
 from faasioflex.api.app import create_app
 from faasioflex.bus.port import Bus
+from support.identity import TestIdentity
 
 BASE_URL = "http://127.0.0.1"
 CODE = {"files": {"main.py": "def handle(event, context):\n    return 1\n"}}
@@ -27,9 +28,13 @@ async def api(
     invoker_socket: Path = Path("/nonexistent/invoker.sock"),
     readiness: Callable[[], dict[str, str | None]] = ready,
 ) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(bus, invoker_socket=invoker_socket, readiness=readiness)
-    transport = httpx.ASGITransport(app)
-    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url=BASE_URL) as client:
+    identity = TestIdentity(bus)
+    await identity.people.ensure_local_admin()
+    app = create_app(bus, identity.api, invoker_socket=invoker_socket, readiness=readiness)
+    client = httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url=BASE_URL, headers={"Authorization": f"Bearer {identity.admin}"}
+    )
+    async with app.router.lifespan_context(app), client:
         yield client
 
 

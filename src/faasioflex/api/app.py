@@ -11,17 +11,39 @@ from fastapi import Depends, FastAPI
 
 from faasioflex import __version__
 from faasioflex.api import openapi, problems
+from faasioflex.api.authority import OPEN, SIGNED_IN, undecided
 from faasioflex.api.context import Readiness, Services
 from faasioflex.api.edge import Edge
+from faasioflex.api.identity import ApiIdentity
 from faasioflex.api.queries import refuse_unknown
-from faasioflex.api.routes import events, execute, functions, invocations, logs, metrics, platform, revisions
+from faasioflex.api.routes import (
+    bindings,
+    events,
+    execute,
+    functions,
+    grants,
+    groups,
+    invocations,
+    logs,
+    metrics,
+    namespaces,
+    oidc,
+    platform,
+    quotas,
+    revisions,
+    tokens,
+    users,
+    whoami,
+)
 from faasioflex.bus.port import Bus
 
 ROUTES = (functions, execute, revisions, logs, metrics, invocations, events, platform)
+OF_CALLERS = (users, groups, namespaces, bindings, grants, quotas, tokens, whoami)  # each asks the policy by itself
 
 
 def create_app(
     bus: Bus,
+    identity: ApiIdentity,
     *,
     invoker_socket: Path,
     readiness: Readiness,
@@ -35,7 +57,9 @@ def create_app(
     ``functions_url``: where functions have a host of their own, like ``http://functions.example.org:8080``.
     ``app.state.services`` is started and stopped by the app's lifespan; starting waits for the bus.
     """
-    services = Services(bus, invoker_socket, readiness, now, functions_url)
+    services = Services(
+        bus, identity, invoker_socket=invoker_socket, readiness=readiness, now=now, functions_url=functions_url
+    )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -62,4 +86,11 @@ def create_app(
     openapi.install(app)
     for module in ROUTES:
         app.include_router(module.router)
+    for module in OF_CALLERS:
+        app.include_router(module.router, dependencies=SIGNED_IN)
+    for router in (oidc.router, *identity.routers):
+        app.include_router(router, dependencies=OPEN)
+    unreachable = undecided(app.routes)
+    if unreachable:
+        raise AssertionError(f"nothing says who may use {', '.join(unreachable)}")
     return app

@@ -10,6 +10,8 @@ from typing import Annotated
 from fastapi import Depends, Query, Request
 from fastapi import Path as PathParameter
 
+from faasioflex.api.identity import ApiIdentity
+from faasioflex.api.identity_resources import IdentityResources
 from faasioflex.api.invoker import InvokerClient
 from faasioflex.api.load import Load
 from faasioflex.api.measures import Measures
@@ -22,7 +24,7 @@ from faasioflex.manager.functions.update import Guard
 from faasioflex.model.errors import PreconditionFailed
 from faasioflex.model.function import FunctionRecord
 from faasioflex.model.invocation import Invocation
-from faasioflex.model.names import ADMIN_NAMESPACE, NAME_PATTERN, FunctionName
+from faasioflex.model.names import NAME_PATTERN, FunctionName
 
 Readiness = Callable[[], dict[str, str | None]]
 LONGEST_WAIT_S = 600
@@ -32,10 +34,19 @@ class Services:
     """Started by the app's lifespan, or by ``ApiPart`` before it serves. ``closing`` ends followed streams."""
 
     def __init__(
-        self, bus: Bus, invoker_socket: Path, readiness: Readiness, now: Callable[[], float], functions_url: str = ""
+        self,
+        bus: Bus,
+        identity: ApiIdentity,
+        *,
+        invoker_socket: Path,
+        readiness: Readiness,
+        now: Callable[[], float],
+        functions_url: str = "",
     ) -> None:
         self.functions_url = functions_url  # of their own host, if they have one
         self.bus = bus
+        self.identity = identity
+        self.resources = IdentityResources(bus, identity, now)
         self.now = now
         self.readiness = readiness
         self.registry = Registry(bus)
@@ -50,6 +61,7 @@ class Services:
     async def start(self) -> None:
         if not self._started:
             self._started = True
+            await self.identity.start()
             await self.registry.start()
             await self.load.start()
             await self.measures.start()
@@ -61,11 +73,8 @@ class Services:
             await self.measures.stop()
             await self.load.stop()
             await self.registry.stop()
+            await self.identity.stop()
             await self.invoker.close()
-
-    def actor(self, request: Request) -> str:
-        """Who asks: everybody on loopback is the admin until there are identities."""
-        return ADMIN_NAMESPACE
 
     def _uid_of(self, function: FunctionName) -> str | None:
         entry = self.registry.functions.entries.get(function.key)

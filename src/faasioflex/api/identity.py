@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -14,7 +15,11 @@ from faasioflex.identity.port import Login
 from faasioflex.identity.principal import Principal
 from faasioflex.identity.tokens.long_lived import LongLivedTokens
 from faasioflex.identity.tokens.service import TokenService
-from faasioflex.model.errors import NotAuthenticated
+from faasioflex.model.errors import NotAllowed, NotAuthenticated
+from faasioflex.model.identity import Role
+
+Invite = Callable[[str, str, Role, str], Awaitable[str]]
+"""``(email, name, role, invited by)``: the embedded login's; the address to send to."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,16 @@ class ApiIdentity:
     people: People
     login: Login | None = None  # None: nobody logs in here (tests)
     nats_url: str = ""  # where clients connect, without credentials
+    invitations: Invite | None = None
     routers: tuple[APIRouter, ...] = field(default=())  # pages that the embedded issuer adds
+
+    async def invite(self, email: str, name: str, role: Role, by: Principal) -> str:
+        """The address where somebody makes their own account, shown this once. Raises: NotAllowed (no such login), Conflict."""
+        if self.invitations is None:
+            raise NotAllowed(
+                "Nobody is invited here: people are known when they have logged in once, or give a password"
+            )
+        return await self.invitations(email, name, role, by.display)
 
     async def start(self) -> None:
         """Return when it is known who there is and there is a key to sign with. Raises: Unavailable."""
@@ -44,7 +58,8 @@ async def _identities(request: Request) -> ApiIdentity:
     return found
 
 
-async def _caller(request: Request) -> Principal:
+async def caller_of(request: Request) -> Principal:
+    """Who asks, signed in. Raises: NotAuthenticated."""
     identity = await _identities(request)
     principal = identity.authenticate.bearer(request.headers.getlist("authorization"))
     if principal.kind == "anonymous":
@@ -57,7 +72,7 @@ async def _shown(request: Request) -> str:
 
 
 Identities = Annotated[ApiIdentity, Depends(_identities)]
-Caller = Annotated[Principal, Depends(_caller)]
+Caller = Annotated[Principal, Depends(caller_of)]
 """Who asks, signed in. Raises: NotAuthenticated."""
 Shown = Annotated[str, Depends(_shown)]
 """The token that the request came with."""

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+from starlette.datastructures import Headers
 
 from faasioflex.model.errors import InstanceEnded, Unavailable
 
 EXECUTE_PATH = "/.ffx/execute"
 RETRY_FOR_S = 10.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 0.5
-_PASSED_ON = ("x-request-id", "traceparent", "tracestate")
+_PASSED_ON = frozenset({"authorization", "x-request-id", "traceparent", "tracestate"})
 _PASSED_BACK = ("content-type", "retry-after", "server-timing", "ffx-revision")
 
 
@@ -39,15 +39,17 @@ class InvokerClient:
             timeout=httpx.Timeout(None, connect=5),  # the invoker holds the deadline of the call
         )
 
-    async def execute(self, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """Hand a call over as it came. Raises: Unavailable (no invoker for a while), InstanceEnded (it died meanwhile)."""
-        sent = {name: headers[name] for name in _PASSED_ON if name in headers}
+    async def execute(self, body: bytes, headers: Headers) -> Answer:
+        """Hand a call over as it came, with the caller's token: the invoker decides.
+
+        Raises: Unavailable (no invoker for a while), InstanceEnded (it died meanwhile)."""
+        sent = [(name, value) for name, value in headers.items() if name in _PASSED_ON]
         ends = time.monotonic() + RETRY_FOR_S
         pause_s = FIRST_PAUSE_S
         while True:
             try:
                 got = await self._client.post(
-                    EXECUTE_PATH, content=body, headers={**sent, "content-type": "application/json"}
+                    EXECUTE_PATH, content=body, headers=[*sent, ("content-type", "application/json")]
                 )
                 break
             except (httpx.ConnectError, httpx.ConnectTimeout):

@@ -14,6 +14,7 @@ import uvicorn
 
 from faasioflex.api.app import create_app
 from faasioflex.api.context import Readiness, Services
+from faasioflex.api.identity import ApiIdentity
 from faasioflex.bus.port import Bus
 
 KEEP_ALIVE_S = 90  # longer than the gateway keeps an idle connection, or its requests die in the race
@@ -44,6 +45,7 @@ class ApiPart:
     def __init__(
         self,
         bus: Bus,
+        identity: ApiIdentity,
         *,
         socket_path: Path,
         invoker_socket: Path,
@@ -55,6 +57,7 @@ class ApiPart:
         self.socket_path = socket_path
         self.app = create_app(
             bus,
+            identity,
             invoker_socket=invoker_socket,
             readiness=readiness,
             now=now,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from faasioflex.api.resource.limits import LimitsIn, NetworkIn, ScalingIn, Strict
+from faasioflex.api.resource.reach import CorsIn, RateLimitIn
 from faasioflex.api.resource.source import SourceIn
 from faasioflex.api.resource.texts import (
     Description,
@@ -42,6 +43,8 @@ class FunctionIn(Strict):
     limits: LimitsIn = Field(default_factory=lambda: LimitsIn.model_validate({}))
     scaling: ScalingIn = Field(default_factory=lambda: ScalingIn.model_validate({}))
     network: NetworkIn = Field(default_factory=NetworkIn)
+    cors: CorsIn | None = Field(None, description="null: no other site's pages may call it")
+    rate_limit: RateLimitIn | None = Field(None, description="null: no bound")
     labels: dict[LabelKey, LabelValue] = Field(default_factory=dict, max_length=64, description="As in Kubernetes")
     description: Description = ""
     source: SourceIn | None = None
@@ -63,6 +66,8 @@ class FunctionIn(Strict):
             limits=self.limits.value(),
             scaling=self.scaling.value(),
             network=self.network.value(),
+            cors=self.cors.value() if self.cors else None,
+            rate_limit=self.rate_limit.value() if self.rate_limit else None,
             labels=dict(self.labels),
             description=self.description,
         )

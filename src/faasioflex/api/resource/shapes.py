@@ -44,6 +44,21 @@ class NetworkOut(Shape):
     egress: list[str]
 
 
+class CorsOut(Shape):
+    allow_origins: list[str]
+    allow_methods: list[str]
+    allow_headers: list[str]
+    expose_headers: list[str]
+    allow_credentials: bool
+    max_age_s: int
+
+
+class RateLimitOut(Shape):
+    calls_per_minute: int | None
+    per_caller_per_minute: int | None
+    burst: int | None
+
+
 class CodeOut(Shape):
     sha256: str = Field(description="Of the code's canonical tar: the same files, the same digest")
     size_bytes: int = Field(description="Of all files, unpacked")
@@ -84,6 +99,8 @@ class FunctionOut(Shape):
     limits: LimitsOut
     scaling: ScalingOut
     network: NetworkOut
+    cors: CorsOut | None
+    rate_limit: RateLimitOut | None
     labels: dict[str, str]
     description: str
     source: CodeOut | ImageOut

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
+from faasioflex.api.authority import invokers_to_decide
 from faasioflex.api.body import MIB, chunks, parse_json, require_json
 from faasioflex.api.context import Context
 from faasioflex.api.problems import problems
@@ -26,6 +27,7 @@ MAX_BODY_BYTES = 16 * MIB
     response_model=InvocationOut,
     responses=problems(400, 404, 408, 413, 415, 429, 500, 502, 504),
     openapi_extra=json_body("ExecuteIn"),
+    dependencies=[Depends(invokers_to_decide)],
 )
 async def execute(request: Request, context: Context) -> Response:
     """Call a function and wait. Its own error is a 200 whose invocation is failed; what the platform says is a problem."""

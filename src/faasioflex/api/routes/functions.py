@@ -8,7 +8,9 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from faasioflex.api.context import Context, Function, WaitS, if_match
+from faasioflex.api.authority import SIGNED_IN, Deploy, Read, may_register, readable
+from faasioflex.api.context import Context, Services, WaitS, if_match
+from faasioflex.api.identity import Caller
 from faasioflex.api.problems import problems
 from faasioflex.api.resource.answer import function_document, source_document, spec_document
 from faasioflex.api.resource.document import invalid, merge, read_function
@@ -26,15 +28,17 @@ from faasioflex.api.routes.pages import (
     labels_of,
 )
 from faasioflex.api.schema import IF_MATCH, function_body
+from faasioflex.identity.principal import Principal
 from faasioflex.manager.archive.canonical import Code
 from faasioflex.manager.functions import read
 from faasioflex.manager.functions.delete import delete
+from faasioflex.manager.functions.quota import check_room
 from faasioflex.manager.functions.register import check_free, register
 from faasioflex.manager.functions.revise import Wanted
 from faasioflex.manager.functions.update import update
 from faasioflex.model.errors import FieldError
 from faasioflex.model.function import FunctionRecord, Source
-from faasioflex.model.names import ADMIN_NAMESPACE
+from faasioflex.model.names import FunctionName
 
 router = APIRouter(tags=["functions"])
 MERGE_PATCH = "application/merge-patch+json"
@@ -47,32 +51,43 @@ Answered = {200: {"headers": ETAG}}
     response_model=FunctionOut,
     responses={201: {"headers": ETAG}, **problems(400, 408, 409, 413, 415)},
     openapi_extra=function_body("FunctionIn", multipart=True),
+    dependencies=SIGNED_IN,
 )
-async def register_function(request: Request, context: Context, wait_s: WaitS = 0) -> Response:
+async def register_function(request: Request, context: Context, caller: Caller, wait_s: WaitS = 0) -> Response:
     """Register a new function; 409 where the name is taken."""
     async with context.uploads.receive(request) as upload:
         wanted = read_function(upload.document)
-        spec = wanted.spec(ADMIN_NAMESPACE)
+        spec = wanted.spec(own_namespace(caller))
+        may_register(caller, spec.function)
         await check_free(context.registry, spec.function)
         code = await context.uploads.code(wanted.source, upload.archive)
         if code is None:
             raise invalid(FieldError("/source", "Say where the code is: files, archive, or a file beside the JSON"))
-        rollout, actor = wanted.rollout, context.actor(request)
-        entry = await register(context.registry, spec, code, rollout, actor=actor, now=context.now())
+        await check_room(context.registry, context.resources.quotas, spec.function, code.source, new=True)
+        await context.resources.namespaces.ensure(spec.namespace, caller, context.now())
+        entry = await register(context.registry, spec, code, wanted.rollout, actor=caller.display, now=context.now())
     return await changed(context, entry.value, wait_s, 201)
 
 
-@router.get("/functions", response_model=FunctionPage, responses=problems())
+@router.get("/functions", response_model=FunctionPage, responses=problems(401), dependencies=SIGNED_IN)
 async def list_functions(
+    request: Request,
     context: Context,
+    caller: Caller,
+    *,
     namespace: NamespaceQuery = None,
     label: LabelQuery = None,
     limit: LimitQuery = 100,
     cursor: CursorQuery = None,
 ) -> Response:
-    """Functions in the order of their names."""
+    """Those that the caller may read, in the order of their names."""
     page = await read.list_functions(
-        context.registry, namespace=namespace, labels=labels_of(label), after=key_of(cursor), limit=limit
+        context.registry,
+        namespace=namespace,
+        labels=labels_of(label),
+        after=key_of(cursor),
+        limit=limit,
+        readable=readable(request, caller),
     )
     items = [function_document(seen, context.functions_url) for seen in page.items]
     return JSONResponse({"items": items, "next": cursor_of(page.after)})
@@ -81,7 +96,7 @@ async def list_functions(
 @router.get(
     "/functions/{namespace}/{name}", response_model=FunctionOut, responses={200: {"headers": ETAG}, **problems(404)}
 )
-async def get_function(context: Context, function: Function) -> Response:
+async def get_function(context: Context, function: Read) -> Response:
     """One function."""
     return resource(context, await read.get(context.registry, function))
 
@@ -92,17 +107,20 @@ async def get_function(context: Context, function: Function) -> Response:
     responses={200: {"headers": ETAG}, **problems(400, 404, 408, 409, 412, 413, 415)},
     openapi_extra=function_body("FunctionPut", multipart=True, parameters=[IF_MATCH]),
 )
-async def put_function(request: Request, context: Context, function: Function, wait_s: WaitS = 0) -> Response:
+async def put_function(
+    request: Request, context: Context, caller: Caller, function: Deploy, wait_s: WaitS = 0
+) -> Response:
     """Replace everything that is set; what is left out goes back to its default, only source stays."""
     async with context.uploads.receive(request) as upload:
         wanted = read_function(upload.document, namespace=function.namespace, name=function.name)
         code = await context.uploads.code(wanted.source, upload.archive)
+        await _check_code(context, function, code)
         entry = await update(
             context.registry,
             function,
             _applied(lambda _: wanted, code),
             code,
-            actor=context.actor(request),
+            actor=caller.display,
             now=context.now(),
             guard=if_match(request),
         )
@@ -115,7 +133,9 @@ async def put_function(request: Request, context: Context, function: Function, w
     responses={200: {"headers": ETAG}, **problems(400, 404, 408, 409, 412, 413, 415)},
     openapi_extra=function_body("FunctionPatch", MERGE_PATCH, multipart=True, parameters=[IF_MATCH]),
 )
-async def patch_function(request: Request, context: Context, function: Function, wait_s: WaitS = 0) -> Response:
+async def patch_function(
+    request: Request, context: Context, caller: Caller, function: Deploy, wait_s: WaitS = 0
+) -> Response:
     """Change what is named (RFC 7396: null goes back to the default); source is replaced whole."""
     fixed = {"namespace": function.namespace, "name": function.name}
     async with context.uploads.receive(request, MERGE_PATCH) as upload:
@@ -128,12 +148,13 @@ async def patch_function(request: Request, context: Context, function: Function,
 
         now_wanted = wanted((await context.registry.find(function)).value)
         code = await context.uploads.code(now_wanted.source, upload.archive)
+        await _check_code(context, function, code)
         entry = await update(
             context.registry,
             function,
             _applied(wanted, code),
             code,
-            actor=context.actor(request),
+            actor=caller.display,
             now=context.now(),
             guard=if_match(request),
         )
@@ -146,10 +167,22 @@ async def patch_function(request: Request, context: Context, function: Function,
     responses=problems(404, 409, 412),
     openapi_extra={"parameters": [IF_MATCH]},
 )
-async def delete_function(request: Request, context: Context, function: Function) -> Response:
+async def delete_function(request: Request, context: Context, function: Deploy) -> Response:
     """Answered when its instances are drained and gone and the name is free again."""
     await delete(context.registry, function, now=context.now(), guard=if_match(request))
     return Response(status_code=204)
+
+
+async def _check_code(context: Services, function: FunctionName, code: Code | None) -> None:
+    if code is not None:
+        await check_room(context.registry, context.resources.quotas, function, code.source, new=False)
+
+
+def own_namespace(caller: Principal) -> str:
+    """Of names without one. Raises: Invalid where the caller has none."""
+    if caller.namespace is None:
+        raise invalid(FieldError("/namespace", "You have no namespace of your own yet: log in once, or name one"))
+    return caller.namespace
 
 
 def _patched(record: FunctionRecord, patch: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import structlog
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from faasioflex.api.context import Function, Services, services_of
+from faasioflex.api.authority import Observe
+from faasioflex.api.context import Services, services_of
 from faasioflex.api.problems import problems
 from faasioflex.api.resource.document import invalid
 from faasioflex.api.resource.times import parse_since, rfc3339
@@ -47,13 +48,13 @@ Wanted = Annotated[Lines, Depends()]
 
 
 @router.get("/functions/{namespace}/{name}/logs", responses=RESPONSES, response_class=Response)
-async def get_logs(request: Request, function: Function, wanted: Wanted) -> Response:
+async def get_logs(request: Request, function: Observe, wanted: Wanted) -> Response:
     """What instances wrote, and what the platform has to say about them."""
     return await _answer(request, function, wanted, buckets.LOGS.name, LOGS_SUBJECT)
 
 
 @router.get("/functions/{namespace}/{name}/build-log", responses=RESPONSES, response_class=Response)
-async def get_build_log(request: Request, function: Function, wanted: Wanted) -> Response:
+async def get_build_log(request: Request, function: Observe, wanted: Wanted) -> Response:
     """What builds wrote."""
     return await _answer(request, function, wanted, buckets.BUILD_LOGS.name, BUILD_LOGS_SUBJECT)
 

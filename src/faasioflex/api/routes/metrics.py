@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
-from faasioflex.api.context import Context, Function
+from faasioflex.api.authority import SIGNED_IN, Read, may_scrape, readable
+from faasioflex.api.context import Context
 from faasioflex.api.exposition import CONTENT_TYPE, exposition
 from faasioflex.api.figures import KEPT_S
+from faasioflex.api.identity import Caller
 from faasioflex.api.problems import problems
 from faasioflex.api.prometheus import families
 from faasioflex.api.resource.answer import state_of
@@ -31,10 +33,12 @@ router = APIRouter(tags=["observing"])
 WindowS = Annotated[float, Query(ge=1, le=KEPT_S, allow_inf_nan=False)]
 
 
-@router.get("/functions/metrics", response_model=MetricsPage, responses=problems())
+@router.get("/functions/metrics", response_model=MetricsPage, responses=problems(401), dependencies=SIGNED_IN)
 async def list_metrics(
     *,
+    request: Request,
     context: Context,
+    caller: Caller,
     namespace: NamespaceQuery = None,
     label: LabelQuery = None,
     limit: LimitQuery = 100,
@@ -43,7 +47,12 @@ async def list_metrics(
 ) -> Response:
     """Those of many functions, in the order and with the pages of the list of functions."""
     page = await read.list_functions(
-        context.registry, namespace=namespace, labels=labels_of(label), after=key_of(cursor), limit=limit
+        context.registry,
+        namespace=namespace,
+        labels=labels_of(label),
+        after=key_of(cursor),
+        limit=limit,
+        readable=readable(request, caller),
     )
     load = context.load.now()
     items = [
@@ -59,7 +68,7 @@ async def list_metrics(
 
 
 @router.get("/functions/{namespace}/{name}/metrics", response_model=MetricsOut, responses=problems(404))
-async def get_metrics(context: Context, function: Function, window_s: WindowS = 60) -> Response:
+async def get_metrics(context: Context, function: Read, window_s: WindowS = 60) -> Response:
     """What gateway, invoker and manager tell of it. After a restart of the API the window begins anew."""
     seen = await read.get(context.registry, function)
     return JSONResponse(_metrics(context, seen, window_s, context.load.now().get(function, (0, 0))))
@@ -89,10 +98,11 @@ def _metrics(context: Context, seen: read.Seen, window_s: float, load: tuple[int
     response_class=PlainTextResponse,
     responses={
         200: {"description": "Prometheus text", "content": {"text/plain": {"schema": {"type": "string"}}}},
-        **problems(),
+        **problems(401),
     },
+    dependencies=[Depends(may_scrape)],
 )
 async def get_prometheus(context: Context) -> Response:
-    """For Prometheus."""
+    """For Prometheus: without a token from loopback, with the platform's admin, operator or auditor from elsewhere."""
     text = exposition(families(context.registry, context.load, context.measures))
     return Response(text, headers={"content-type": CONTENT_TYPE})

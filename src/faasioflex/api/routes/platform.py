@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import Field
 
 from faasioflex import __version__
+from faasioflex.api.authority import OPEN
 from faasioflex.api.context import Context
 from faasioflex.api.docs_page import docs_page
 from faasioflex.api.problems import problem_response, problems, request_id
@@ -16,7 +17,7 @@ from faasioflex.api.resource.shapes import Shape
 from faasioflex.api.schema import function_schema
 from faasioflex.model.errors import Unavailable
 
-router = APIRouter(tags=["platform"])
+router = APIRouter(tags=["platform"], dependencies=OPEN)
 
 
 class HealthOut(Shape):

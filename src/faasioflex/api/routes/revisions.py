@@ -7,8 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import JSONResponse
 
+from faasioflex.api.authority import Operate, Read
 from faasioflex.api.body import small_json
-from faasioflex.api.context import Context, Function, WaitS, if_match
+from faasioflex.api.context import Context, WaitS, if_match
 from faasioflex.api.problems import problems
 from faasioflex.api.resource.answer import revision_document
 from faasioflex.api.resource.changes import RollbackIn, ScaleIn, read_traffic
@@ -25,7 +26,7 @@ CHANGE_PROBLEMS = problems(400, 404, 408, 409, 412, 413, 415)
 
 
 @router.get("/functions/{namespace}/{name}/revisions", response_model=RevisionPage, responses=problems(404))
-async def list_revisions(context: Context, function: Function) -> Response:
+async def list_revisions(context: Context, function: Read) -> Response:
     """All that are kept (50, and those with traffic), newest first."""
     seen = await read.get(context.registry, function)
     found = await read.revisions(context.registry, seen.record)
@@ -34,7 +35,7 @@ async def list_revisions(context: Context, function: Function) -> Response:
 
 @router.get("/functions/{namespace}/{name}/revisions/{revision}", response_model=RevisionOut, responses=problems(404))
 async def get_revision(
-    context: Context, function: Function, revision: Annotated[int, Path(ge=1, le=2_000_000_000)]
+    context: Context, function: Read, revision: Annotated[int, Path(ge=1, le=2_000_000_000)]
 ) -> Response:
     """One revision."""
     seen = await read.get(context.registry, function)
@@ -48,7 +49,7 @@ async def get_revision(
     responses={200: {"headers": ETAG}, **CHANGE_PROBLEMS},
     openapi_extra=json_body("Traffic", parameters=[IF_MATCH]),
 )
-async def put_traffic(request: Request, context: Context, function: Function, wait_s: WaitS = 0) -> Response:
+async def put_traffic(request: Request, context: Context, function: Operate, wait_s: WaitS = 0) -> Response:
     """Split calls between revisions that have been ready; stays until a newer revision rolls out."""
     split = read_traffic(await small_json(request))
     entry = await set_traffic(context.registry, function, split, now=context.now(), guard=if_match(request))
@@ -61,7 +62,7 @@ async def put_traffic(request: Request, context: Context, function: Function, wa
     responses={200: {"headers": ETAG}, **CHANGE_PROBLEMS},
     openapi_extra=json_body("RollbackIn", required=False, parameters=[IF_MATCH]),
 )
-async def post_rollback(request: Request, context: Context, function: Function, wait_s: WaitS = 0) -> Response:
+async def post_rollback(request: Request, context: Context, function: Operate, wait_s: WaitS = 0) -> Response:
     """All calls to an earlier revision: the newest one before what serves that was ready, or the one that is named."""
     wanted = validate(RollbackIn, await small_json(request, optional=True))
     entry = await roll_back(context.registry, function, wanted.revision, now=context.now(), guard=if_match(request))
@@ -74,7 +75,7 @@ async def post_rollback(request: Request, context: Context, function: Function, 
     responses={200: {"headers": ETAG}, **CHANGE_PROBLEMS},
     openapi_extra=json_body("ScaleIn", parameters=[IF_MATCH]),
 )
-async def put_scale(request: Request, context: Context, function: Function) -> Response:
+async def put_scale(request: Request, context: Context, function: Operate) -> Response:
     """So many instances now, and at least as many from now on; 0 stops them until the next call."""
     wanted = validate(ScaleIn, await small_json(request))
     entry = await scale(context.registry, function, wanted.instances, now=context.now(), guard=if_match(request))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from faasioflex.manager.functions.registry import Registry
@@ -35,9 +35,15 @@ async def get(registry: Registry, function: FunctionName) -> Seen:
 
 
 async def list_functions(
-    registry: Registry, *, namespace: str | None, labels: Mapping[str, str], after: str, limit: int
+    registry: Registry,
+    *,
+    namespace: str | None,
+    labels: Mapping[str, str],
+    after: str,
+    limit: int,
+    readable: Callable[[FunctionRecord], bool],
 ) -> Page:
-    """In order of ``ns.name``, those beyond ``after``; from the mirror, which shows all this process has written."""
+    """Those that are ``readable``, in order of ``ns.name``, beyond ``after``; the mirror shows all this process has written."""
     await registry.caught_up()
     entries = registry.functions.entries
     fitting = (
@@ -46,6 +52,7 @@ async def list_functions(
         if key > after
         and (namespace is None or entry.value.spec.namespace == namespace)
         and labels.items() <= entry.value.spec.labels.items()
+        and readable(entry.value)
     )
     keys = heapq.nsmallest(limit + 1, fitting)
     items = tuple(Seen(entries[key].value, registry.status_seen(entries[key].value)) for key in keys[:limit])
