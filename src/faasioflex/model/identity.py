@@ -139,9 +139,9 @@ class TokenUse:
 
 @dataclass(frozen=True)
 class RefreshFamily:
-    """Bucket ``ffx_refresh``, key ``family``: one login of one client, and the refresh token that holds now.
+    """Bucket ``ffx_refresh``, key ``uid.family``: one login of one client, and the refresh token that holds now.
 
-    A refresh token is the family's name and a secret; using one that was used before ends the family.
+    A refresh token is the family's key and a secret; using one that was used before ends the family.
     """
 
     uid: str

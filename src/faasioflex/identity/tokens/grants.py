@@ -44,7 +44,7 @@ class TokenRequest:
 
     grant_type: str
     client: Client
-    form: Mapping[str, str]
+    form: Mapping[str, str] = field(repr=False)
     now: float
 
     def required(self, name: str) -> str:

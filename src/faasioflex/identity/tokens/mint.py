@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from faasioflex.identity.claims import AUDIENCE, TOKEN_TYPE
@@ -24,7 +24,7 @@ LONGEST_EMAIL, LONGEST_NAME = 254, 100  # what a login says may be of any length
 class Minted:
     """A token that was made just now. ``expires_at``: epoch seconds."""
 
-    token: str
+    token: str = field(repr=False)
     jti: str
     expires_at: float
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from faasioflex.bus import buckets
 from faasioflex.bus.port import Bucket, Bus, Entry
+from faasioflex.identity.principal import USER_PREFIX
 from faasioflex.identity.tokens.grants import OAuthError
 from faasioflex.identity.tokens.mint import Minted
 from faasioflex.identity.tokens.revocations import Revocations
@@ -19,7 +20,8 @@ from faasioflex.model.identity import RefreshFamily
 
 FAMILY_S = 90 * 86_400.0  # then people log in again, however often they refreshed
 IDLE_S = buckets.REFRESH.ttl_s or FAMILY_S
-_TOKEN = re.compile(r"r-([0-9a-f]{32})\.([A-Za-z0-9_-]{43})")
+MOST_LOGINS = 50  # of one person at once; the one that was refreshed longest ago ends for another
+_TOKEN = re.compile(r"r-([0-9a-f]{24})([0-9a-f]{32})\.([A-Za-z0-9_-]{43})", re.ASCII)
 
 
 class RefreshTokens:
@@ -40,24 +42,25 @@ class RefreshTokens:
         said: Mapping[str, str] | None = None,
     ) -> str:
         """The first refresh token of a login. ``access``: what was given along, which ends with the login."""
-        family, secret = secrets.token_hex(16), secrets.token_urlsafe(32)
+        await self._make_room(uid)
+        key, secret = f"{uid}.{secrets.token_hex(16)}", secrets.token_urlsafe(32)
         held = ((access.jti, access.expires_at),) if access is not None else ()
         record = RefreshFamily(
             uid, client_id, _digest(secret), scope, now, now, now + FAMILY_S, held, dict(said) if said else {}
         )
-        await self._families.create(family, record)
-        return f"r-{family}.{secret}"
+        await self._families.create(key, record)
+        return _written(key, secret)
 
     async def holding(self, token: str, client_id: str, now: float) -> Entry[RefreshFamily]:
         """The login of a token that may be used now. Raises: OAuthError; a used one ends its login."""
-        match = _TOKEN.fullmatch(token)
-        entry = await self._families.get(match[1]) if match else None
-        if match is None or entry is None:
+        key, secret = _read(token)
+        entry = await self._families.get(key) if key else None
+        if entry is None:
             raise _over()
         family = entry.value
         if not hmac.compare_digest(family.client_id, client_id):
             raise OAuthError("invalid_grant", "The refresh token is of another client")
-        if not hmac.compare_digest(family.digest, _digest(match[2])):
+        if not hmac.compare_digest(family.digest, _digest(secret)):
             await self.end(entry)
             raise OAuthError(
                 "invalid_grant", "The refresh token was used before, so somebody may have taken it: log in again"
@@ -83,7 +86,7 @@ class RefreshTokens:
             raise OAuthError(
                 "invalid_grant", "The refresh token is being used by somebody else this moment: use the newest one"
             ) from None
-        return f"r-{entry.key}.{secret}"
+        return _written(entry.key, secret)
 
     async def end(self, entry: Entry[RefreshFamily]) -> None:
         """The login, with the access tokens that came of it, also of a refresh that happens meanwhile."""
@@ -100,19 +103,35 @@ class RefreshTokens:
 
     async def end_of_token(self, token: str, client_id: str) -> bool:
         """As :meth:`end`, of a token that its client gives back, used or not; False where it is no refresh token."""
-        match = _TOKEN.fullmatch(token)
-        if match is None:
+        key, _ = _read(token)
+        if not key:
             return False
-        entry = await self._families.get(match[1])
+        entry = await self._families.get(key)
         if entry is not None and hmac.compare_digest(entry.value.client_id, client_id):
             await self.end(entry)
         return True
 
     async def end_all(self, uid: str) -> None:
         """Every login of a person. Those that begin this moment are met by a cut-off, which comes first."""
-        for entry in await self._families.list():
-            if entry.value.uid == uid:
-                await self.end(entry)
+        for entry in await self._families.list(f"{uid}."):
+            await self.end(entry)
+
+    async def _make_room(self, uid: str) -> None:
+        held = sorted(await self._families.list(f"{uid}."), key=lambda entry: entry.value.issued_at)
+        for entry in held[: max(0, len(held) - MOST_LOGINS + 1)]:
+            await self.end(entry)
+
+
+def _written(key: str, secret: str) -> str:
+    """As clients get it: nothing in it but letters, digits and ``-_.``."""
+    uid, _, family = key.partition(".")
+    return f"r-{uid.removeprefix(USER_PREFIX)}{family}.{secret}"
+
+
+def _read(token: str) -> tuple[str, str]:
+    """The login's key and the secret; empty where it is no refresh token."""
+    match = _TOKEN.fullmatch(token)
+    return (f"{USER_PREFIX}{match[1]}.{match[2]}", match[3]) if match else ("", "")
 
 
 def _digest(secret: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from faasioflex.bus.memory import MemoryBus
 from faasioflex.identity.tokens.exchange import ID_TOKEN
 from faasioflex.identity.tokens.grants import TOKEN_EXCHANGE, Client, OAuthError, Plug, TokenAnswer, TokenRequest
-from faasioflex.identity.tokens.refresh import FAMILY_S, IDLE_S
+from faasioflex.identity.tokens.refresh import FAMILY_S, IDLE_S, MOST_LOGINS
 from faasioflex.model.errors import NotAuthenticated, TokenRevoked
 from faasioflex.model.identity import RefreshFamily, UserRecord
 from support.deadline import eventually
@@ -119,7 +119,8 @@ def _revoked(identity: TestIdentity, token: str) -> bool:
         lambda token: token + "x",
         lambda token: token[:-1],
         lambda token: token.replace("r-", "t-", 1),
-        lambda token: "r-" + "0" * 32 + token[34:],
+        lambda token: "r-" + "0" * 56 + token[58:],
+        lambda token: token[:26] + "0" * 32 + token[58:],
         lambda token: token.split(".")[0],
         lambda token: "r-*." + token.split(".")[1],
     ],
@@ -195,6 +196,19 @@ async def test_ending_all_of_a_persons_logins(identity: TestIdentity, clock: Any
     clock.now += 1
     answer = await log_in(identity, clock.now)
     assert identity.authenticate.token(answer["access_token"]).email == "ana@example.test"
+
+
+async def test_nobody_keeps_more_logins_than_one_can_use(identity: TestIdentity, bus: MemoryBus, clock: Any) -> None:
+    first = await log_in(identity, clock.now)
+    other = await log_in(identity, clock.now, "ben")
+    for _ in range(MOST_LOGINS):
+        clock.now += 1
+        last = await log_in(identity, clock.now)
+    held = await bus.bucket("ffx_refresh", RefreshFamily).list()
+    assert len(held) == MOST_LOGINS + 1
+    assert await refused(identity, refresh(first["refresh_token"])) == "invalid_grant"
+    for answer in (last, other):
+        await identity.tokens.token(CLI, None, refresh(answer["refresh_token"]))
 
 
 async def test_tokens_are_given_back(identity: TestIdentity, clock: Any) -> None:
