@@ -21,11 +21,18 @@ LONGEST_S = 300
 # what the output after a command must hold; a command that is not named here must just end well
 EXPECTED = {
     "ffx status": "ready:",
+    "ffx whoami": "local admin",
     "cat hello/main.py": "def handle(event, context):",
     "ffx test hello": "OK",
     "ffx dev hello --send ada": "Hello, Ada!",
     "ffx deploy hello": "http://127.0.0.1:PORT/f/admin/hello",
-    """curl -sS -d '{"name": "Ada"}' http://127.0.0.1:PORT/f/admin/hello""": "Ada!",
+    """curl -sS -d '{"name": "Ada"}' -H "Authorization: Bearer $(cat $TOKEN_FILE)" http://127.0.0.1:PORT/f/admin/hello""": "Ada!",
+    """curl -sS -o /dev/null -w '%{http_code}\\n' http://127.0.0.1:PORT/f/admin/hello""": "401",
+    """ffx invoke hello -d '{"name": "Shop"}' --token-file shop.token""": "Hello, Shop!",
+    "ffx token list": "shop",
+    "ffx grant hello --to user:grace@example.org --verb invoke": "grace@example.org",
+    """curl -sS -d '{"name": "Everybody"}' http://127.0.0.1:PORT/f/admin/hello""": "Hello, Everybody!",
+    "ffx secret list": "db-password",
     """ffx invoke hello -d '{"name": "Grace"}'""": "Hello, Grace!",
     "ffx logs hello": "greeting Ada",
     "ffx deploy hello --no-traffic": "It gets no calls yet",
@@ -123,7 +130,7 @@ def test_the_tour_works_as_printed(home: Path) -> None:
     assert expected.keys() <= held, "EXPECTED names commands that the README no longer has"
     for one in ran:
         assert expected.get(one.command, "") in one.output, f"{one.command}\n{one.output}"
-    greetings = [one.output for one in ran if one.command.startswith("curl")]
+    greetings = [one.output for one in ran if one.command.startswith("curl") and '"Ada"' in one.command]
     assert ["Hello" in text for text in greetings] == [True, False]
     assert "Good morning" in greetings[1]
     # the supervisor lets go of the folder a moment before it has ended itself

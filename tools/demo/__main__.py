@@ -91,7 +91,7 @@ def _let_others_in(client: Client, url: str) -> None:
     with Client(url) as stranger:
         _refused(_greeting(stranger), 401)
         made = client.create_token(
-            "demo", kind="service", functions=["admin/hello"], verbs=["invoke"], expires_in_s=600
+            "demo", kind="service", namespaces=["admin"], functions=["admin/hello"], verbs=["invoke"], expires_in_s=600
         )
         with Client(url, token=made.token) as service:
             _until(lambda: _greeting(service).status == 200, "a call by the service")

@@ -142,7 +142,17 @@ def _summary(client: Client, sent: Sent, function: Function) -> None:
         print(f"{function.function} is {state}: revision {latest}")
     url = address(client, function)
     print(f"URL:      {url}")
-    print(f"Call it:  curl -d {_quoted(json.dumps({'name': 'Ada'}))} {url}")
+    print(f"Call it:  {_call(client, function, url)}")
+
+
+def _call(client: Client, function: Function, url: str) -> str:
+    """A command that calls it as whoever deploys: with curl where no token is needed or a file has it."""
+    payload, token = _quoted(json.dumps({"name": "Ada"})), client.target.token
+    if function.visibility == "public":
+        return f"curl -d {payload} {url}"
+    if isinstance(token, Path):
+        return f'curl -d {payload} -H "Authorization: Bearer $(cat {_quoted(str(token))})" {url}'
+    return f"ffx invoke {function.function} -d {payload}"
 
 
 def _quoted(text: str) -> str:

@@ -23,7 +23,7 @@ def test_a_new_function_is_built_started_and_shown_with_its_address(ffx: Ffx, pl
     assert done.out.splitlines() == [
         "admin/hello is ready: revision 1",
         f"URL:      {platform.url}/f/admin/hello",
-        f'Call it:  curl -d \'{{"name": "Ada"}}\' {platform.url}/f/admin/hello',
+        'Call it:  ffx invoke admin/hello -d \'{"name": "Ada"}\'',
     ]
 
 
