@@ -1,0 +1,1 @@
+"""Dex's gRPC API, generated from dex.proto."""

@@ -1,0 +1,1 @@
+"""Any OpenID Connect issuer as a login."""
