@@ -12,12 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from faasioflex.model.errors import BadRequest, FieldError, Invalid
-from faasioflex.model.function import FunctionSpec, Limits, Network, Scaling
+from faasioflex.model.function import Cors, FunctionSpec, Limits, Network, RateLimit, Scaling
 from faasioflex.model.names import is_name
 
 MANIFEST = "function.yaml"
 _NAME_IT = f"name it with --runtime, or as 'runtime:' in {MANIFEST}"
-_PARTS: dict[str, type] = {"limits": Limits, "scaling": Scaling, "network": Network}
+_PARTS: dict[str, type] = {
+    "limits": Limits,
+    "scaling": Scaling,
+    "network": Network,
+    "cors": Cors,
+    "rate_limit": RateLimit,
+}
 _BESIDES = ("source", "status", "rollout", "$schema")
 
 

@@ -70,6 +70,8 @@ def function_route(
         revisions=revisions,
         message=_why_nothing_serves(state, status),
         deleting=state.record.deleting,
+        cors=state.record.spec.cors,
+        rate_limit=state.record.spec.rate_limit,
     )
 
 

@@ -54,6 +54,27 @@ class Network:
 
 
 @dataclass(frozen=True)
+class RateLimit:
+    """How often it may be called over HTTP. Changes in place. None: no bound."""
+
+    calls_per_minute: int | None = None  # by all callers together
+    per_caller_per_minute: int | None = None  # by one caller; without a token: from one address
+    burst: int | None = None  # calls that may come at once after a pause; None: a minute's
+
+
+@dataclass(frozen=True)
+class Cors:
+    """Which other sites' pages may call it from a browser. Changes in place."""
+
+    allow_origins: tuple[str, ...]  # https://host[:port], or * for all
+    allow_methods: tuple[str, ...] = ("GET", "HEAD", "POST")
+    allow_headers: tuple[str, ...] = ()
+    expose_headers: tuple[str, ...] = ()
+    allow_credentials: bool = False
+    max_age_s: int = 600
+
+
+@dataclass(frozen=True)
 class CodeSource:
     """Code in the object store ``ffx_code`` under ``sha256`` (of the canonical tar, see manager/archive)."""
 
@@ -84,6 +105,8 @@ class FunctionSpec:
     limits: Limits = Limits()
     scaling: Scaling = Scaling()
     network: Network = Network()
+    cors: Cors | None = None
+    rate_limit: RateLimit | None = None
     labels: dict[str, str] = field(default_factory=dict)
     description: str = ""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from faasioflex.model.function import Limits, Visibility
+from faasioflex.model.function import Cors, Limits, RateLimit, Visibility
 
 
 @dataclass(frozen=True)
@@ -38,3 +38,5 @@ class FunctionRoute:
     revisions: dict[int, RevisionRoute] = field(default_factory=dict)
     message: str | None = None  # why nothing serves, for the caller's 503
     deleting: bool = False
+    cors: Cors | None = None
+    rate_limit: RateLimit | None = None
