@@ -104,7 +104,7 @@ class Users:
         self._check_not_local(uid)
         self._check_not_last(held)
         login = self._login
-        if login is not None and login.abilities.users and held.issuer == login.issuer:
+        if login is not None and login.abilities.users and self._people.is_of(held, login.issuer):
             with suppress(NotFound):  # of a try before, or deleted at the login
                 await login.delete_user(held.subject)
         await self._tokens.end_all(uid)
@@ -116,7 +116,7 @@ class Users:
         self, held: UserRecord, *, name: str | None, password: str | None, disabled: bool | None
     ) -> None:
         login = self._login
-        here = login is not None and login.abilities.users and held.issuer == login.issuer
+        here = login is not None and login.abilities.users and self._people.is_of(held, login.issuer)
         if password is not None and not here:
             raise NotAllowed("The password of this account is kept elsewhere: it is changed where they log in")
         if login is None or not here:

@@ -2,16 +2,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
-from types import SimpleNamespace
+from pathlib import Path
 
 import httpx
 import pytest
-from fastapi import Depends, FastAPI
 
-from faasioflex.api import problems
-from faasioflex.api.edge import Edge
-from faasioflex.api.queries import refuse_unknown
-from faasioflex.api.routes import oidc, tokens, whoami
+from faasioflex.api.app import create_app
 from faasioflex.bus import nats
 from faasioflex.bus.nats import NatsBus, setup
 from support.fake_login import FakeLogin
@@ -62,13 +58,8 @@ async def identity(start: Start) -> TestIdentity:
 
 
 @pytest.fixture
-async def http(identity: TestIdentity) -> AsyncIterator[httpx.AsyncClient]:
-    """The routes of this area, as the API serves them."""
-    app = FastAPI(dependencies=[Depends(refuse_unknown)], redirect_slashes=False)
-    app.state.services = SimpleNamespace(identity=identity.api)
-    app.add_middleware(Edge)
-    problems.install(app)
-    for module in (oidc, tokens, whoami):
-        app.include_router(module.router)
+async def http(identity: TestIdentity, bus: NatsBus) -> AsyncIterator[httpx.AsyncClient]:
+    """The API."""
+    app = create_app(bus, identity.api, invoker_socket=Path("/nonexistent/i.sock"), readiness=dict)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
         yield client
