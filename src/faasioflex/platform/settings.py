@@ -20,11 +20,12 @@ from faasioflex.gateway.egress.addresses import parse_allowances
 from faasioflex.model.egress import parse_all
 from faasioflex.model.errors import FieldError, Invalid
 from faasioflex.platform.folder import DataFolder
+from faasioflex.platform.login_settings import login_problems
 
 MIB = 1024 * 1024
 RuntimeName = Literal["sandbox", "docker", "process"]
-_PATHS = frozenset({"data", "tls_cert", "tls_key", "runtimes", "cache"})
-_LISTS = frozenset({"egress_allow", "build_egress"})  # one text, or a list in a file
+_PATHS = frozenset({"data", "tls_cert", "tls_key", "runtimes", "cache", "dex_grpc_ca", "dex_grpc_cert", "dex_grpc_key"})
+_LISTS = frozenset({"egress_allow", "build_egress", "login_audiences", "admin_emails"})  # one text, or a list in a file
 ENVIRONMENT_PREFIX = "FFX_"
 _HOST_NAME = re.compile(
     r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*", re.IGNORECASE
@@ -51,6 +52,20 @@ class Settings:
         False, "true or false", "plain HTTP off loopback: whoever listens on the way reads the tokens"
     )
     admin_email: str = _setting("admin@localhost", "e-mail", "of the login that the first start makes")
+    login: str = _setting("embedded", "driver", "people log in at the platform itself; dex or oidc: docs/login.md")
+    login_issuer: str = _setting(
+        "", "URL", "of Dex or another OpenID Connect issuer, as its discovery document names it"
+    )
+    login_client_id: str = _setting("faasioflex", "client", "of the platform at that login: whom its ID tokens are for")
+    login_audiences: str = _setting("", "client ids", "of other clients whose ID tokens are taken too; none")
+    login_groups_claim: str = _setting("groups", "claim", "where its ID tokens name groups; a path has dots")
+    dex_grpc: str = _setting("", "HOST:PORT", "Dex's gRPC API, which makes and changes people; empty: Dex alone does")
+    dex_grpc_ca: str | None = _setting(None, "PEM file", "its authority; without it Dex must be on loopback")
+    dex_grpc_cert: str | None = _setting(None, "PEM file", "the platform's certificate for it")
+    dex_grpc_key: str | None = _setting(None, "PEM file", "its private key")
+    admin_emails: str = _setting(
+        "", "e-mails", "verified ones that become admin at their first login, where the login is not embedded"
+    )
     key_rotation_days: float = _setting(
         90.0, "days", "another key signs tokens then, the old ones verify until theirs have ended; 0: by hand only"
     )
@@ -192,6 +207,7 @@ class Settings:
             found.append(
                 FieldError("/public_url", "must be https://HOST or https://HOST:PORT (or http), without a path")
             )
+        found += [FieldError(f"/{name}", message) for name, message in login_problems(self)]
         if not re.fullmatch(r"[^@\s]{1,64}@[^@\s]{1,190}", self.admin_email):
             found.append(FieldError("/admin_email", "must be an e-mail address, like admin@example.org"))
         return found

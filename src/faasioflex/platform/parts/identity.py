@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 from faasioflex.bus.port import Bus
 from faasioflex.gateway.port import TrustedIssuer
 from faasioflex.identity.authenticator import Authenticator
-from faasioflex.identity.claims import AUDIENCE
+from faasioflex.identity.claims import AUDIENCE, Claims
 from faasioflex.identity.directory import Directory
 from faasioflex.identity.people import People
 from faasioflex.identity.tokens.admin_file import AdminTokenFile
@@ -24,6 +24,8 @@ from faasioflex.identity.tokens.service import TokenService
 from faasioflex.identity.tokens.upkeep import Upkeep
 from faasioflex.identity.tokens.usage import UseRecorder, UseReporter
 from faasioflex.identity.tokens.verifier import Verifier
+from faasioflex.platform.login_settings import words
+from faasioflex.platform.parts.login import login_of, trusted_login
 from faasioflex.platform.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,8 +41,10 @@ class ProcessIdentity:
         self.keys = SigningKeys(folder.signing_keys)
         self.issuers = Issuers(folder.issuers, issuer_of(settings.url(os.environ.get("FFX_GATEWAY_URL", ""))))
         self.mint = Mint(self.keys, self.issuers.current)
-        self.verifier = Verifier(self.keys, self.issuers.known)
-        self.people = People(bus, time.time, own_issuers=self.issuers.known)
+        self.settings = settings
+        self.login = login_of(settings)
+        self.verifier = Verifier(self.keys, self.issuers.known, foreign=self._foreign)
+        self.people = People(bus, time.time, admin_emails=words(settings.admin_emails), own_issuers=self.issuers.known)
         self.uses = UseReporter(bus, time.time)
         self.authenticate = Authenticator(self.verifier, self.directory, time.time, self.uses.record_use)
         self.tokens = TokenService(
@@ -51,13 +55,18 @@ class ProcessIdentity:
             mint=self.mint,
             verifier=self.verifier,
             clock=time.time,
+            login=self.login,
         )
         self.long_lived = LongLivedTokens(bus, self.directory, self.mint, time.time)
 
     def trusted_issuers(self) -> tuple[TrustedIssuer, ...]:
-        """Whose tokens the gateway verifies: ours, under each address that this platform has had."""
+        """Whose tokens the gateway verifies: ours, under each address that this platform has had, and the login's own."""
         jwks = json.dumps(self.keys.jwks(), sort_keys=True)
-        return tuple(TrustedIssuer(issuer, AUDIENCE, jwks) for issuer in sorted(self.issuers.known()))
+        ours = tuple(TrustedIssuer(issuer, AUDIENCE, jwks) for issuer in sorted(self.issuers.known()))
+        return ours + trusted_login(self.login, self.settings)
+
+    def _foreign(self, token: str, issuer: str) -> Claims | None:
+        return self.login.foreign(token, issuer, time.time()) if self.login is not None else None
 
 
 def process_identity(bus: Bus, settings: Settings) -> ProcessIdentity:
@@ -81,6 +90,7 @@ def api_identity(bus: Bus, settings: Settings) -> ApiIdentity:
         shared.tokens,
         shared.long_lived,
         shared.people,
+        login=shared.login,
         nats_url=str(json.loads(settings.folder.nats_credentials.read_text())["url"]),
     )
 

@@ -19,6 +19,8 @@ def wire(host: Host, names: Sequence[str], bus: Bus, settings: Settings) -> None
     """Make the parts and add them to ``host``. Where the API is without the invoker, it also tells whether that is heard."""
     for name in names:
         host.add(name, _MAKERS[name](host, bus, settings))
+    if settings.login != "embedded" and {"api", "gateway", "invoker"} & set(names):
+        host.add("login", _login(bus, settings))
     if "api" in names:
         host.add("identity", _identity(bus, settings))
         host.add("nats-users", _nats_users(bus, settings))
@@ -66,7 +68,7 @@ def _gateway(_host: Host, bus: Bus, settings: Settings) -> Part:
     shared = process_identity(bus, settings)
     password = json.loads(settings.folder.nats_credentials.read_text())["password"]
     envoy = EnvoyGateway(envoy_settings(settings, settings.host, settings.port, proof=proof_of(password)))
-    return GatewayController(bus, envoy, shared.directory, shared.trusted_issuers)
+    return GatewayController(bus, envoy, shared.directory, shared.trusted_issuers, used=shared.uses.record_use)
 
 
 def _autoscaler(_host: Host, bus: Bus, _settings: Settings) -> Part:
@@ -100,6 +102,15 @@ def _identity(bus: Bus, settings: Settings) -> Part:
     from faasioflex.platform.parts.identity import IdentityPart
 
     return IdentityPart(bus, settings)
+
+
+def _login(bus: Bus, settings: Settings) -> Part:
+    from faasioflex.platform.parts.identity import process_identity
+    from faasioflex.platform.parts.login import LoginPart
+
+    login = process_identity(bus, settings).login
+    assert login is not None  # noqa: S101 - it is not the embedded one
+    return LoginPart(login)
 
 
 def _nats_users(bus: Bus, settings: Settings) -> Part:
