@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 import structlog
 
 from faasioflex.bus import codec
-from faasioflex.bus.buckets import ROUTES
+from faasioflex.bus.buckets import QUOTAS, ROUTES
 from faasioflex.bus.mirror import Mirror
 from faasioflex.bus.port import Bus
 from faasioflex.gateway import table
@@ -17,6 +17,7 @@ from faasioflex.gateway.admissions import Admissions
 from faasioflex.gateway.port import Gateway, TrustedIssuer
 from faasioflex.identity.directory import Directory
 from faasioflex.model.errors import FfxError
+from faasioflex.model.identity import Quota
 from faasioflex.model.messages import APPLIED_SUBJECT, CALLS_SUBJECT, LOAD_SUBJECT, Applied, CallsReport, LoadReport
 from faasioflex.model.route import FunctionRoute
 
@@ -24,12 +25,16 @@ log = structlog.get_logger(__name__)
 TELL_S = 1.0
 LOAD_S = 0.5
 ISSUERS_S = 1.0
+USES_S = 1.0
 CALLS_S = 2.0
 RETRY_S = 0.25
 
 
 class GatewayController:
-    """One per gateway. Changes that arrive while one is being applied go together as the next one; none waits for a timer."""
+    """One per gateway. ``used`` hears the pid of each token that was seen in use.
+
+    Changes that arrive while one is being applied go together as the next one; none waits for a timer.
+    """
 
     def __init__(
         self,
@@ -40,6 +45,7 @@ class GatewayController:
         *,
         member: str = "gateway.local",
         clock: Callable[[], float] = time.time,
+        used: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.problem: str | None = "the gateway controller has not started"
         self._bus = bus
@@ -47,6 +53,8 @@ class GatewayController:
         self._member = member
         self._clock = clock
         self._mirror: Mirror[FunctionRoute] = Mirror(bus.bucket(ROUTES.name, FunctionRoute))
+        self._quotas: Mirror[Quota] = Mirror(bus.bucket(QUOTAS.name, Quota))
+        self._used = used
         self._changed = asyncio.Event()
         self._directory = directory
         self._admissions = Admissions(directory, self._changed.set)
@@ -58,9 +66,11 @@ class GatewayController:
     async def start(self) -> None:
         """Returns when the gateway can connect and the routes are known; ``problem`` is None once it has acknowledged them."""
         self.problem = "the routes have not been read yet"
-        self._mirror.listen(lambda _: self._changed.set())
+        for mirror in (self._mirror, self._quotas):
+            mirror.listen(lambda _: self._changed.set())
         await self._directory.start()
         await self._mirror.start()
+        await self._quotas.start()
         self._trusted = self._issuers()
         await self._gateway.start()
         self.problem = "the gateway has not acknowledged its routes yet"
@@ -68,6 +78,7 @@ class GatewayController:
         self._run("gateway apply", self._keep_applying())
         self._run("gateway applied", self._every(TELL_S, self._tell))
         self._run("gateway issuers", self._every(ISSUERS_S, self._look_at_issuers))
+        self._run("gateway uses", self._every(USES_S, self._pass_on_uses))
         self._run("gateway load", self._every(LOAD_S, self._report))
         self._run("gateway calls", self._keep_counting())
 
@@ -77,6 +88,7 @@ class GatewayController:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._mirror.stop()
+        await self._quotas.stop()
         await self._directory.stop()
         await self._gateway.close()
         self.problem = "the gateway controller has stopped"
@@ -100,13 +112,17 @@ class GatewayController:
         routes = {key: entry.value for key, entry in self._mirror.entries.items()}
         self._admissions.keep(set(routes))
         revoked = self._directory.revocations()
-        made = table.build(routes, revision, self._admissions.of, revoked, self._trusted)
+        made = table.build(routes, revision, self._admissions.of, revoked, self._trusted, per_minute=self._per_minute)
         await self._gateway.apply(made)
         if self.problem is not None:
             log.info("the gateway follows", functions=len(made.functions), revision=revision)
         self.problem = None
         self._applied = revision
         await self._tell()
+
+    def _per_minute(self, namespace: str) -> int | None:
+        entry = self._quotas.entries.get(namespace)
+        return entry.value.calls_per_minute if entry is not None else None
 
     async def _look_at_issuers(self) -> None:
         """Keys rotate, and the files that hold them are another part's."""
@@ -118,6 +134,10 @@ class GatewayController:
         if trusted != self._trusted:
             self._trusted = trusted
             self._changed.set()
+
+    async def _pass_on_uses(self) -> None:
+        for pid in self._gateway.uses():
+            self._used(pid)
 
     async def _tell(self) -> None:
         """What was acknowledged stays in force, also while something newer is refused or the bus is away."""

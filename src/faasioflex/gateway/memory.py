@@ -9,7 +9,7 @@ from faasioflex.model.messages import RevisionCalls, RevisionLoad
 
 class MemoryGateway:
     """``failure``: raised by ``apply`` while it is set. ``reported``: what ``loads`` answers;
-    ``answered``: what ``calls`` answers, once."""
+    ``answered``, ``used``: what ``calls`` and ``uses`` answer, once."""
 
     def __init__(self) -> None:
         self.started = False
@@ -18,6 +18,7 @@ class MemoryGateway:
         self.failure: FfxError | None = None
         self.reported: tuple[RevisionLoad, ...] | None = ()
         self.answered: tuple[RevisionCalls, ...] = ()
+        self.used: frozenset[str] = frozenset()
 
     async def start(self) -> None:
         self.started = True
@@ -34,6 +35,10 @@ class MemoryGateway:
     async def calls(self) -> tuple[RevisionCalls, ...] | None:
         answered, self.answered = self.answered, ()
         return answered
+
+    def uses(self) -> frozenset[str]:
+        used, self.used = self.used, frozenset()
+        return used
 
     async def close(self) -> None:
         self.started = False

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from faasioflex.identity.access import NOTHING_REVOKED, Access, Revoked
+from faasioflex.model.function import Cors, RateLimit
 from faasioflex.model.messages import RevisionCalls, RevisionLoad
 from faasioflex.model.names import FunctionName
 
@@ -25,9 +26,15 @@ class TableRevision:
 
 @dataclass(frozen=True)
 class TableFunction:
+    """``revisions`` empty: the invoker has it. ``rate_limit`` and its namespace's bound count what reaches instances; the
+    invoker counts its calls itself."""
+
     function: FunctionName
     access: Access
     revisions: tuple[TableRevision, ...]
+    cors: Cors | None = None
+    rate_limit: RateLimit | None = None
+    namespace_per_minute: int | None = None
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,10 @@ class TrustedIssuer:
 
 @dataclass(frozen=True)
 class RouteTable:
-    """Functions that have at least one live instance, sorted by name. ``revision``: of ``ffx_routes``, which it reflects whole."""
+    """Functions that have at least one live instance, and those without that have ``cors``, sorted by name.
+
+    ``revision``: of ``ffx_routes``, which it reflects whole.
+    """
 
     revision: int
     functions: tuple[TableFunction, ...]
@@ -77,5 +87,9 @@ class Gateway(Protocol):
 
         None while the proxy does not say.
         """
+
+    def uses(self) -> frozenset[str]:
+        """Pids of personal and service tokens that calls brought to instances since the call of this method before: of each
+        that is in use one in a while, not one for each call."""
 
     async def close(self) -> None: ...

@@ -11,8 +11,10 @@ from faasioflex.model.route import FunctionRoute, RevisionRoute
 
 # Beyond its place in the queue a call may wait for a start: the invoker's own bound on that, rounded up.
 LONGEST_START_S = 60.0
+NOBODY = Access()
 
 
+PerMinute = Callable[[str], int | None]
 AccessOf = Callable[[FunctionName, FunctionRoute], Access]
 
 
@@ -22,19 +24,35 @@ def build(
     access: AccessOf,
     revoked: Revoked = NOTHING_REVOKED,
     issuers: tuple[TrustedIssuer, ...] = (),
+    *,
+    per_minute: PerMinute = lambda _: None,
 ) -> RouteTable:
     """``routes``: key ``ns.name`` -> record, all of the bucket as of ``revision``. ``access``: who may invoke it now.
 
-    A function is left out, and so goes to the invoker, while it has no live instance, no traffic split, or is being deleted.
+    ``per_minute``: namespace -> calls. A function is left out, and so goes to the invoker, while it has no live instance, no
+    traffic split, or is being deleted; with CORS it goes there by a route that answers preflights.
     """
-    made = (_function(FunctionName.from_key(key), route, access) for key, route in routes.items())
+    made = (_function(FunctionName.from_key(key), route, access, per_minute) for key, route in routes.items())
     functions = tuple(sorted((each for each in made if each is not None), key=lambda each: each.function))
     return RouteTable(revision, functions, revoked, issuers)
 
 
-def _function(name: FunctionName, route: FunctionRoute, access: AccessOf) -> TableFunction | None:
-    if route.deleting or not any(percent > 0 for percent in route.traffic.values()):
+def _function(
+    name: FunctionName, route: FunctionRoute, access: AccessOf, per_minute: PerMinute
+) -> TableFunction | None:
+    if route.deleting:
         return None
+    revisions = _live_revisions(route)
+    if revisions:
+        bound = per_minute(name.namespace)
+        return TableFunction(name, access(name, route), revisions, route.cors, route.rate_limit, bound)
+    return TableFunction(name, NOBODY, (), route.cors) if route.cors is not None else None
+
+
+def _live_revisions(route: FunctionRoute) -> tuple[TableRevision, ...]:
+    """Empty where the invoker has to do with it."""
+    if not any(percent > 0 for percent in route.traffic.values()):
+        return ()
     revisions = tuple(
         _revision(number, route.traffic.get(number, 0), revision)
         for number, revision in sorted(route.revisions.items())
@@ -42,10 +60,8 @@ def _function(name: FunctionName, route: FunctionRoute, access: AccessOf) -> Tab
     )
     known = {each.number for each in revisions}
     if any(percent > 0 and number not in known for number, percent in route.traffic.items()):
-        return None  # a share whose limits are not written yet: the invoker knows what to do with it
-    if not any(each.addresses for each in revisions):
-        return None
-    return TableFunction(name, access(name, route), revisions)
+        return ()  # a share whose limits are not written yet: the invoker knows what to do with it
+    return revisions if any(each.addresses for each in revisions) else ()
 
 
 def _revision(number: int, percent: int, revision: RevisionRoute) -> TableRevision:

@@ -10,10 +10,11 @@ from contextlib import suppress
 
 import grpc.aio
 import structlog
+from envoy.service.accesslog.v3 import als_pb2_grpc
 from envoy.service.discovery.v3 import ads_pb2_grpc
 from envoy.service.load_stats.v3 import lrs_pb2_grpc
 
-from faasioflex.gateway.envoy import identity
+from faasioflex.gateway.envoy import identity, limits
 from faasioflex.gateway.envoy.ads import AdsServer
 from faasioflex.gateway.envoy.lrs import LoadServer
 from faasioflex.gateway.envoy.proto import CLUSTER, ENDPOINTS, VIRTUAL_HOST
@@ -22,6 +23,7 @@ from faasioflex.gateway.envoy.resources import Resource, ResourceSet
 from faasioflex.gateway.envoy.routes import ELSEWHERE
 from faasioflex.gateway.envoy.settings import EnvoySettings
 from faasioflex.gateway.envoy.stats import CallStats
+from faasioflex.gateway.envoy.uses import UseServer
 from faasioflex.gateway.port import RouteTable
 from faasioflex.model.errors import Invalid
 from faasioflex.model.messages import RevisionCalls, RevisionLoad
@@ -52,6 +54,7 @@ class EnvoyGateway:
         self._clock = clock
         self._ads = AdsServer()
         self._loads = LoadServer()
+        self._uses = UseServer()
         self._calls = CallStats(settings.admin_socket)
         self._renderer = Renderer(settings)
         self._clusters: dict[str, Resource] = {}
@@ -83,6 +86,7 @@ class EnvoyGateway:
         )
         ads_pb2_grpc.add_AggregatedDiscoveryServiceServicer_to_server(self._ads, server)
         lrs_pb2_grpc.add_LoadReportingServiceServicer_to_server(self._loads, server)
+        als_pb2_grpc.add_AccessLogServiceServicer_to_server(self._uses, server)
         mask = os.umask(0o177)  # the socket is made inside add_insecure_port, at once
         try:
             server.add_insecure_port(f"unix:{socket}")
@@ -105,6 +109,7 @@ class EnvoyGateway:
     async def apply(self, table: RouteTable) -> None:
         identity.write_tokens(self._settings.folder, table.issuers)
         identity.write_revoked(self._settings.folder, table.revoked, ELSEWHERE)
+        limits.write(self._settings.folder, table.functions)
         rendered = self._renderer.render(table)
         async with self._applying:
             self._want_clusters(rendered)
@@ -118,6 +123,9 @@ class EnvoyGateway:
 
     async def calls(self) -> tuple[RevisionCalls, ...] | None:
         return await self._calls.take()
+
+    def uses(self) -> frozenset[str]:
+        return self._uses.take()
 
     async def _follow(self, live: ResourceSet) -> None:
         """New routes only once what they name is there. They are set in any case, for an Envoy that comes later."""

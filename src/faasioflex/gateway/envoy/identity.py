@@ -9,11 +9,10 @@ without a listener that drains, and an Envoy that restarts without anybody to as
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from faasioflex.gateway.envoy import discovered
 from faasioflex.gateway.envoy.proto import Json, typed
 from faasioflex.gateway.envoy.scripts import elsewhere_script, exactly, only_for
 from faasioflex.gateway.envoy.settings import EnvoySettings
@@ -44,19 +43,19 @@ OF_WRAPPED = "type.googleapis.com/envoy.extensions.common.matching.v3.ExtensionW
 def filters(settings: EnvoySettings) -> list[Json]:
     """In order, before everything that asks who calls."""
     return [
-        _discovered(TOKEN_FILTER, settings.folder / TOKEN_FILE, OF_TOKENS),
-        _discovered(REVOKED_FILTER, settings.folder / REVOKED_FILE, OF_WRAPPED),
+        discovered.named(TOKEN_FILTER, settings.folder / TOKEN_FILE, OF_TOKENS),
+        discovered.named(REVOKED_FILTER, settings.folder / REVOKED_FILE, OF_WRAPPED),
     ]
 
 
 def write_tokens(folder: Path, issuers: Iterable[TrustedIssuer]) -> bool:
     """Whose tokens are verified, from now on. False where that is what stands there already."""
-    return _write(folder / TOKEN_FILE, TOKEN_FILTER, jwt_authn(issuers))
+    return discovered.write(folder / TOKEN_FILE, TOKEN_FILTER, jwt_authn(issuers))
 
 
 def write_revoked(folder: Path, revoked: Revoked, elsewhere: tuple[str, str]) -> bool:
     """What was revoked, from now on. ``elsewhere``: the header and value by which a call goes to the invoker."""
-    return _write(folder / REVOKED_FILE, REVOKED_FILTER, revocation(revoked, elsewhere))
+    return discovered.write(folder / REVOKED_FILE, REVOKED_FILTER, revocation(revoked, elsewhere))
 
 
 def write_missing(folder: Path, elsewhere: tuple[str, str]) -> None:
@@ -118,23 +117,3 @@ def _header(name: str) -> Json:
         "name": name,
         "typed_config": typed("envoy.type.matcher.v3.HttpRequestHeaderMatchInput", header_name=name),
     }
-
-
-def _discovered(name: str, file: Path, type_url: str) -> Json:
-    source = {"path_config_source": {"path": str(file)}, "resource_api_version": "V3"}
-    return {"name": name, "config_discovery": {"config_source": source, "type_urls": [type_url]}}
-
-
-def _write(path: Path, name: str, config: Json) -> bool:
-    """By rename, which is what Envoy notices."""
-    resource = typed("envoy.config.core.v3.TypedExtensionConfig", name=name, typed_config=config)
-    text = json.dumps({"resources": [resource]}, sort_keys=True)
-    if path.exists() and path.read_text() == text:
-        return False
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fresh = path.with_name(path.name + ".new")
-    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "w") as file:
-        file.write(text)
-    fresh.replace(path)
-    return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from faasioflex.gateway.envoy import admission, identity, scripts
+from faasioflex.gateway.envoy import admission, cors, identity, limits, scripts, uses
 from faasioflex.gateway.envoy.proto import Json, overwrite, seconds, typed
 from faasioflex.gateway.envoy.replies import local_replies
 from faasioflex.gateway.envoy.routes import CLIENT_ID_HEADER, ELSEWHERE, LIVE, ROUTES, VHOST_HEADER
@@ -82,7 +82,7 @@ def _http(settings: EnvoySettings, routes_file: Path) -> Json:
         request_headers_timeout=seconds(settings.headers_timeout_s),
         stream_idle_timeout="300s",
         delayed_close_timeout="1s",
-        access_log=_access_log(settings),
+        access_log=[uses.told(), *_access_log(settings)],
     )
 
 
@@ -97,8 +97,11 @@ def _filters(settings: EnvoySettings) -> list[Json]:
         scripts.request_script("/f/" if shares_origin else None, CLIENT_ID_HEADER),
         scripts.answer_script(shares_origin=shares_origin, proof=settings.proof),
         {"name": "envoy.filters.http.header_mutation", "typed_config": answers},
+        cors.FILTER,
         *identity.filters(settings),
         *admission.filters(ELSEWHERE),
+        *limits.filters(settings),
+        uses.marking(),
         {"name": "envoy.filters.http.router", "typed_config": router},
     ]
 

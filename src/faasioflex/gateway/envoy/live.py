@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from faasioflex.gateway.envoy import admission, retries
-from faasioflex.gateway.envoy.clusters import cluster_name
+from faasioflex.gateway.envoy import admission, cors, limits, retries
+from faasioflex.gateway.envoy.clusters import INVOKER, cluster_name
 from faasioflex.gateway.envoy.identity import JTI_HEADER
 from faasioflex.gateway.envoy.proto import Json, overwrite, seconds, typed
 from faasioflex.gateway.envoy.routes import (
@@ -22,6 +22,7 @@ from faasioflex.gateway.envoy.routes import (
     host_rules,
     methods_are,
     refusals,
+    routes_to,
 )
 from faasioflex.gateway.envoy.settings import MIB, EnvoySettings
 from faasioflex.gateway.port import TableFunction, TableRevision
@@ -74,6 +75,9 @@ def live_host(settings: EnvoySettings) -> Json:
 
 def _routes(function: TableFunction, match: Json, settings: EnvoySettings) -> list[Json]:
     serving = [revision for revision in function.revisions if revision.percent > 0]
+    answer = cors.on_answer(function.cors, function_answer(settings))
+    if not serving:
+        return [*host_rules(settings), *routes_to(INVOKER, match, retries.IDEMPOTENT, settings, answer)]
     largest = _largest_payload(serving)
     routes = host_rules(settings)
     if largest is not None:
@@ -87,8 +91,8 @@ def _routes(function: TableFunction, match: Json, settings: EnvoySettings) -> li
         )
     silence_s = max(each.timeout_s + each.hold_s for each in serving) + BACKSTOP_S
     target, named = _target(function, serving)
-    answer = function_answer(settings)
-    per_filter = {**answer.pop("typed_per_filter_config", {}), **admission.on_route(function.access)}
+    limited = limits.on_route(function)
+    per_filter = {**answer["typed_per_filter_config"], **admission.on_route(function.access)}
     for methods in (retries.IDEMPOTENT, None):
         routes.append(
             {
@@ -96,6 +100,7 @@ def _routes(function: TableFunction, match: Json, settings: EnvoySettings) -> li
                 "match": {**match, **methods_are(methods)},
                 "route": {
                     **target,
+                    **limited.get("route", {}),
                     "prefix_rewrite": "/",
                     "timeout": "0s",
                     "idle_timeout": seconds(silence_s),
@@ -111,6 +116,7 @@ def _routes(function: TableFunction, match: Json, settings: EnvoySettings) -> li
                 "request_headers_to_remove": [JTI_HEADER],
                 **answer,
                 "typed_per_filter_config": per_filter,
+                "metadata": limited.get("metadata", {}),
                 "response_headers_to_add": [*answer.get("response_headers_to_add", []), *named.response],
             }
         )

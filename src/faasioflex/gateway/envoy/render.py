@@ -13,6 +13,7 @@ from envoy.config.rbac.v3 import rbac_pb2 as _rbac_action
 from envoy.config.route.v3 import route_components_pb2
 from envoy.extensions.common.matching.v3 import extension_matcher_pb2 as _matching
 from envoy.extensions.filters.common.matcher.action.v3 import skip_action_pb2 as _skip
+from envoy.extensions.filters.http.cors.v3 import cors_pb2 as _cors
 from envoy.extensions.filters.http.header_mutation.v3 import header_mutation_pb2 as _mutation
 from envoy.extensions.filters.http.lua.v3 import lua_pb2 as _lua
 from envoy.extensions.filters.http.rbac.v3 import rbac_pb2 as _rbac
@@ -30,7 +31,7 @@ from faasioflex.gateway.envoy.resources import Resource
 from faasioflex.gateway.envoy.settings import EnvoySettings
 from faasioflex.gateway.port import RouteTable, TableFunction
 
-INSIDE_ANY = (_codec, _inputs, _lua, _matching, _mutation, _priorities, _rbac, _rbac_action, _skip, _upstreams)
+INSIDE_ANY = (_codec, _cors, _inputs, _lua, _matching, _mutation, _priorities, _rbac, _rbac_action, _skip, _upstreams)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from faasioflex.gateway.envoy.limits import LIMITED_HEADER
 from faasioflex.gateway.envoy.proto import Json, overwrite
 from faasioflex.model import errors
 
@@ -27,6 +28,7 @@ class Reply:
     of_function: bool | None = None
     title: str | None = None
     up_to: int | None = None
+    says_when: bool = False  # the answer has its Retry-After already
 
 
 # The first that fits answers.
@@ -48,6 +50,13 @@ REPLIES = (
     ),
     Reply((413,), errors.PayloadTooLarge, "The body is larger than this function takes (limits.payload_bytes)."),
     Reply((426,), errors.BadRequest, "Use HTTP/1.1 or HTTP/2.", title="HTTP/1.0 is not spoken here"),
+    Reply(
+        (429,),
+        errors.RateLimited,
+        f"More calls in a minute than are let through for %RESP({LIMITED_HEADER})%. Try again after Retry-After seconds.",
+        flags=("RL",),
+        says_when=True,
+    ),
     Reply((429,), errors.TooManyCalls, "Too many calls at the same time. Try again after Retry-After seconds."),
     Reply(
         (431,),
@@ -123,7 +132,7 @@ def _mapper(reply: Reply) -> Json:
     }
     if reply.status is not None:
         mapper["status_code"] = reply.status
-    if reply.error.retry_after_s is not None:
+    if reply.error.retry_after_s is not None and not reply.says_when:
         mapper["headers_to_add"] = [overwrite("retry-after", str(reply.error.retry_after_s))]
     return mapper
 

@@ -70,8 +70,8 @@ def fixed_routes(settings: EnvoySettings) -> list[Json]:
     """``/f/…`` to the invoker, everything else to the API."""
     return [
         *host_rules(settings),
-        *_routes_to(INVOKER, "/f/", retries.IDEMPOTENT, settings, function_answer(settings)),
-        *_routes_to(API, "/", retries.SAFE, settings, {}),
+        *routes_to(INVOKER, {"prefix": "/f/"}, retries.IDEMPOTENT, settings, function_answer(settings)),
+        *routes_to(API, {"prefix": "/"}, retries.SAFE, settings, {}),
     ]
 
 
@@ -118,12 +118,12 @@ def methods_are(regex: str | None) -> Json:
     return {} if regex is None else {"headers": [header_is(":method", {"safe_regex": {"regex": regex}})]}
 
 
-def _routes_to(cluster: str, prefix: str, again: str, settings: EnvoySettings, answer: Json) -> list[Json]:
+def routes_to(cluster: str, match: Json, again: str, settings: EnvoySettings, answer: Json) -> list[Json]:
     """One route for the methods that may be sent ``again`` after a broken connection, one for the others."""
     return [
         {
             "name": f"{cluster} {'again' if methods else 'once'}",
-            "match": {"prefix": prefix, **methods_are(methods)},
+            "match": {**match, **methods_are(methods)},
             "route": {
                 "cluster": cluster,
                 "timeout": "0s",

@@ -22,7 +22,7 @@ def request_script(shared: str | None, client_id_header: str) -> Json:
     lua = typed(
         f"{_LUA}.Lua", default_source_code={"inline_string": f"SHARED = {flag}\n{_text('cookies')}{_text('request')}"}
     )
-    return only_for("ffx.request", lua, [_present("Request", name) for name in ("cookie", client_id_header)])
+    return only_for("ffx.request", lua, [present("Request", name) for name in ("cookie", client_id_header)])
 
 
 def answer_script(*, shares_origin: bool, proof: str) -> Json:
@@ -31,14 +31,14 @@ def answer_script(*, shares_origin: bool, proof: str) -> Json:
     script = constants + _text("cookies") + _text("answer")
     lua = typed(f"{_LUA}.Lua", source_codes={_FUNCTIONS: {"inline_string": script}})
     looked_at = ["server-timing", PROOF_HEADER, *(["set-cookie"] if shares_origin else [])]
-    return only_for(ANSWER, lua, [_present("Response", name) for name in looked_at])
+    return only_for(ANSWER, lua, [present("Response", name) for name in looked_at])
 
 
 def heavy_script(chunked_header: str, elsewhere: tuple[str, str]) -> Json:
     """Requests with a body of 100,000 bytes or more, or of unknown length (what ``chunked_header`` is set for), get the
     header and value ``elsewhere`` and another route."""
     lua = elsewhere_script(elsewhere, remove=chunked_header)
-    heavy = [_present("Request", chunked_header), _present("Request", "content-length", "0*[1-9][0-9]{5,}")]
+    heavy = [present("Request", chunked_header), present("Request", "content-length", "0*[1-9][0-9]{5,}")]
     return only_for("ffx.heavy", lua, heavy)
 
 
@@ -66,7 +66,7 @@ def only_for(name: str, config: Json, predicates: list[Json]) -> Json:
         any_of = predicates[0] if len(predicates) == 1 else {"or_matcher": {"predicate": predicates}}
         matcher: Json = {"matcher_list": {"matchers": [{"predicate": {"not_matcher": any_of}, "on_match": skip()}]}}
     else:
-        matcher = {"matcher_list": {"matchers": [{"predicate": _present("Request", ":path"), "on_match": skip()}]}}
+        matcher = {"matcher_list": {"matchers": [{"predicate": present("Request", ":path"), "on_match": skip()}]}}
     return {
         "name": name,
         "typed_config": typed(
@@ -88,8 +88,8 @@ def exactly(match_input: Json, value: str) -> Json:
     return {"single_predicate": {"input": match_input, "value_match": {"exact": value}}}
 
 
-def _present(side: str, header: str, regex: str = r"\C*") -> Json:
-    """``side``: Request or Response. Bytes are matched, not characters: a value that is not UTF-8 is there too."""
+def present(side: str, header: str, regex: str = r"\C*") -> Json:
+    """A predicate. ``side``: Request or Response. Bytes are matched, not characters: a value that is not UTF-8 is there too."""
     at = typed(f"envoy.type.matcher.v3.Http{side}HeaderMatchInput", header_name=header)
     return {
         "single_predicate": {

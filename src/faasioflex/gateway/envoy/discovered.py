@@ -1,0 +1,31 @@
+"""Filters in files of their own, which Envoy watches: they change without a listener that drains, and an Envoy that restarts
+without anybody to ask has what was there last."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from faasioflex.gateway.envoy.proto import Json, typed
+
+
+def named(name: str, file: Path, type_url: str) -> Json:
+    """The place of the filter ``name`` among the others."""
+    source = {"path_config_source": {"path": str(file)}, "resource_api_version": "V3"}
+    return {"name": name, "config_discovery": {"config_source": source, "type_urls": [type_url]}}
+
+
+def write(path: Path, name: str, config: Json) -> bool:
+    """By rename, which is what Envoy notices. False where it is what stands there already."""
+    resource = typed("envoy.config.core.v3.TypedExtensionConfig", name=name, typed_config=config)
+    text = json.dumps({"resources": [resource]}, sort_keys=True)
+    if path.exists() and path.read_text() == text:
+        return False
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fresh = path.with_name(path.name + ".new")
+    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "w") as file:
+        file.write(text)
+    fresh.replace(path)
+    return True
