@@ -29,6 +29,7 @@ class Call:
     keeps_authorization: bool = True
     timeout_s: float | None = None  # shorter than the function's own
     upgrade: bytes | None = None  # "websocket"
+    metered: bool = False  # counted against rates and quotas here: the gateway does not see it as a call
     must_have_revision: bool = False  # the caller named it: no other will do
     handed_over_at: float | None = None  # to an instance, of the loop's clock
     revision: int | None = None  # that it goes to; 0 while its function has none, None while none is known

@@ -7,6 +7,7 @@ from faasioflex.identity.policy import Verb, permitted
 from faasioflex.identity.principal import FUNCTION_PREFIX, Principal
 from faasioflex.invoker.call import Call
 from faasioflex.invoker.caller import Caller
+from faasioflex.invoker.rates import Rates
 from faasioflex.invoker.routes import Routes
 from faasioflex.model.errors import FfxError, FunctionNotFound, NotAllowed, NotAuthenticated
 from faasioflex.model.names import FunctionName
@@ -18,14 +19,16 @@ NOTHING: frozenset[Verb] = frozenset()
 class Guard:
     """What is hidden and what does not exist cost the same: both are asked of the registry's leader before they are denied."""
 
-    def __init__(self, routes: Routes, directory: Directory) -> None:
+    def __init__(self, routes: Routes, directory: Directory, rates: Rates) -> None:
+        self._rates = rates
         self._routes = routes
         self._directory = directory
 
     async def find(self, call: Call) -> FunctionRoute:
         """The route of the call's function, for a caller who may invoke it.
 
-        Raises: NotAuthenticated (nobody, and it is not public, or there is none), FunctionNotFound, NotAllowed; Unavailable.
+        Raises: NotAuthenticated (nobody, and it is not public, or there is none), FunctionNotFound, NotAllowed; RateLimited;
+        Unavailable.
         """
         function = call.target.function
         await self._check_function(call)
@@ -36,6 +39,9 @@ class Guard:
             verbs, route = self._verbs(principal, function)
         if route is None or "invoke" not in verbs:
             raise _denial(call.caller, function, verbs)
+        if call.metered:
+            self._rates.take(function, route.rate_limit, principal.pid)
+            call.metered = False
         return route
 
     def _verbs(self, principal: Principal, function: FunctionName) -> tuple[frozenset[Verb], FunctionRoute | None]:

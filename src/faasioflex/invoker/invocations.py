@@ -79,6 +79,7 @@ class Invocations:
             headers=fields,
             body=Body(None, whole=payload),
             caller=caller,
+            metered=True,
             request_id=request_id or invocation_id,
             timeout_s=timeout_s,
             must_have_revision=revision is not None,

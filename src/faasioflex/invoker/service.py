@@ -10,13 +10,15 @@ from pathlib import Path
 
 import structlog
 
-from faasioflex.bus.buckets import INVOCATIONS, ROUTES
+from faasioflex.bus.buckets import INVOCATIONS, QUOTAS, ROUTES
+from faasioflex.bus.mirror import Mirror
 from faasioflex.bus.port import Bus
 from faasioflex.identity.authenticator import Authenticate
 from faasioflex.identity.directory import Directory
 from faasioflex.invoker.admission import Admission
 from faasioflex.invoker.bounds import Bounds
 from faasioflex.invoker.bus_calls import BusCalls
+from faasioflex.invoker.call import Call
 from faasioflex.invoker.dispatcher import Dispatcher
 from faasioflex.invoker.front.door import Door
 from faasioflex.invoker.front.execute import Execute
@@ -27,10 +29,13 @@ from faasioflex.invoker.guard import Guard
 from faasioflex.invoker.http1.pool import Pool
 from faasioflex.invoker.invocations import Invocations
 from faasioflex.invoker.lanes import Lanes
+from faasioflex.invoker.rates import Rates
 from faasioflex.invoker.reports import Reports
 from faasioflex.invoker.routes import Routes
 from faasioflex.invoker.tally import Tally
 from faasioflex.invoker.waker import Waker
+from faasioflex.model.function import Cors
+from faasioflex.model.identity import Quota
 from faasioflex.model.invocation import Invocation
 from faasioflex.model.route import FunctionRoute
 
@@ -74,6 +79,7 @@ class Invoker:
         self._routes = Routes(
             bus.bucket(ROUTES.name, FunctionRoute), bounds, self._lanes.apply, directory.grants.catch_up
         )
+        self._quotas: Mirror[Quota] = Mirror(bus.bucket(QUOTAS.name, Quota))
         self._door = Door(authenticate, directory, proof, clock)
         dispatcher = Dispatcher(
             routes=self._routes,
@@ -82,7 +88,7 @@ class Invoker:
             pool=self._pool,
             bounds=bounds,
             chance=chance,
-            find=Guard(self._routes, directory).find,
+            find=Guard(self._routes, directory, Rates(self._quotas)).find,
         )
         invocations = Invocations(dispatcher, tally, bus.bucket(INVOCATIONS.name, Invocation), bounds, clock)
         self._tunnels = Tunnels()
@@ -94,6 +100,7 @@ class Invoker:
                 tally,
                 read=self._door.read,
                 is_gateway=self._door.is_gateway,
+                cors_of=self._cors,
                 proof=proof.encode(),
             ),
             socket,
@@ -110,11 +117,11 @@ class Invoker:
             return "the invoker has not started"
         if not self._bus.connected:
             return "the invoker has lost NATS"
-        return self._routes.problem or self._directory.problem
+        return self._routes.problem or self._directory.problem or self._quotas.problem
 
     async def start(self) -> None:
         """Return when it serves and knows all functions; waits for NATS as long as it takes."""
-        await asyncio.gather(self._routes.start(), self._directory.start())
+        await asyncio.gather(self._routes.start(), self._directory.start(), self._quotas.start())
         await self._server.start()
         await self._calls.start()
         self._reports.start()
@@ -136,10 +143,15 @@ class Invoker:
         await self._reports.stop()
         await self._waker.close()
         await self._routes.stop()
-        await self._directory.stop()
+        await asyncio.gather(self._directory.stop(), self._quotas.stop())
         if self._sweeper is not None:
             self._sweeper.cancel()
         self._pool.close()
+
+    def _cors(self, call: Call) -> Cors | None:
+        """None for what the gateway hands over: there it has done that itself."""
+        route = None if call.target.counted else self._routes.known(call.target.function)
+        return route.cors if route is not None else None
 
     async def _sweep(self) -> None:
         while True:

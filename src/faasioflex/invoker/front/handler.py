@@ -11,6 +11,7 @@ from aiohttp import web
 from faasioflex.invoker.body import ClientGone
 from faasioflex.invoker.call import Call
 from faasioflex.invoker.dispatcher import Answer, Dispatcher
+from faasioflex.invoker.front import cors
 from faasioflex.invoker.front.reply import Reply
 from faasioflex.invoker.front.request import cancelled_at_hang_up, request_id_of
 from faasioflex.invoker.front.tunnel import Tunnels
@@ -19,6 +20,7 @@ from faasioflex.invoker.http1.connection import ConnectionEnded
 from faasioflex.invoker.http1.head import BadMessage
 from faasioflex.invoker.tally import Tally
 from faasioflex.model.errors import FfxError
+from faasioflex.model.function import Cors
 
 log = structlog.get_logger(__name__)
 EXECUTE_PATH = "/.ffx/execute"
@@ -41,12 +43,14 @@ class Handler:
         *,
         read: ReadCall,
         is_gateway: Callable[[web.BaseRequest], bool] = lambda _: False,
+        cors_of: Callable[[Call], Cors | None] = lambda _: None,
         answers_have: Sequence[tuple[bytes, bytes]] = (),
         proof: bytes = b"",
     ) -> None:
         self._proof = proof
         self._read = read
         self._is_gateway = is_gateway
+        self._cors_of = cors_of
         self._answers_have = answers_have
         self._dispatcher = dispatcher
         self._tunnels = tunnels
@@ -91,6 +95,11 @@ class Handler:
 
     async def _proxy(self, request: web.BaseRequest, reply: Reply, request_id: str) -> None:
         call = await self._read(request, request_id)
+        rules = self._cors_of(call)
+        origin = cors.allowed_origin(rules, request)
+        if rules is not None and origin is not None and cors.is_preflight(request):
+            await reply.document(200, cors.preflight(rules, origin) | {"X-Request-Id": request_id}, b"")
+            return
         with self._tally.counting(call):
             await self._pass_on(request, reply, call)
 
@@ -100,6 +109,10 @@ class Handler:
         try:
             headers = towards_client(answer.head.headers, answer.revision, call.request_id, answer.start_ms)
             headers += self._answers_have
+            rules = self._cors_of(call)
+            origin = cors.allowed_origin(rules, request)
+            if rules is not None and origin is not None:
+                headers = cors.of_answer(headers, rules, origin)
             if answer.start_ms is not None and self._proof:
                 headers.append((PROOF, self._proof))
             if answer.head.status == 101:
