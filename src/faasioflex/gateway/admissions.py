@@ -64,4 +64,4 @@ class Admissions:
 
 
 def _standing(user: UserRecord) -> _Standing:
-    return user.role, user.disabled, user.claimed_groups
+    return user.role, user.disabled, user.claimed_groups, user.email

@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 
 from faasioflex.identity.principal import ANONYMOUS, Principal
+from faasioflex.identity.tokens.mint import LONGEST_GROUPS  # the gateway takes them from the tokens
 from faasioflex.invoker.http1.head import Headers
 from faasioflex.model.errors import NotAuthenticated
 
-LONGEST_GROUPS = 2048  # characters: as in the tokens, from which the gateway takes them
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 
 

@@ -128,6 +128,8 @@ class TokenRecord:
     scope: TokenScope
     created_at: float
     expires_at: float
+    groups: tuple[str, ...] = ()  # what a personal token says of its owner: where that is not so any more,
+    email: str = ""  # calls go by the invoker, which tells functions what is
 
 
 @dataclass(frozen=True)

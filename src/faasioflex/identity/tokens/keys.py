@@ -129,7 +129,10 @@ class SigningKeys:
         found: dict[str, SigningKey] = {}
         for path in self._files():
             known = self._keys.get(path.name)
-            found[path.name] = known or _load(path)
+            try:
+                found[path.name] = known or _load(path)
+            except FileNotFoundError:
+                continue  # another process has dropped it this moment
         self._keys = found
         self._looked_at = time.monotonic()
 
@@ -182,5 +185,7 @@ def _load(path: Path) -> SigningKey:
     try:
         key = RSAKey.import_key(path.read_bytes())
         return SigningKey(key.thumbprint(), path.stat().st_mtime, key)
+    except FileNotFoundError:
+        raise
     except (OSError, ValueError) as error:
         raise Unavailable(f"The signing key {path} cannot be read: {error}") from error

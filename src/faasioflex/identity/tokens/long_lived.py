@@ -76,7 +76,7 @@ class LongLivedTokens:
         record = TokenRecord(
             token_id, wanted.kind, wanted.name, principal.uid, namespace, scope, now, float(int(now + lives_s))
         )
-        token = self._signed(record, now)
+        record, token = self._signed(record, now)
         await self._tokens.create(token_id, record)
         await self._directory.learn(token_id)
         return record, token
@@ -132,14 +132,16 @@ class LongLivedTokens:
             if entry.value.owner == owner and entry.value.kind == "personal":
                 await self.remove(entry.key)
 
-    def _signed(self, record: TokenRecord, now: float) -> str:
+    def _signed(self, record: TokenRecord, now: float) -> tuple[TokenRecord, str]:
+        """The token, and the record with what it says of its owner."""
         if record.kind == "service":
-            return self._mint.service(record, now).token
+            return record, self._mint.service(record, now).token
         user = self._directory.users.entries.get(record.owner)
         if user is None:
             raise NotAuthenticated("Your account is new here: log in at the platform, then make the token")
         groups = self._directory.groups_of(record.owner, user.value.claimed_groups)
-        return self._mint.personal(record, user.value, groups, now).token
+        record = replace(record, groups=tuple(sorted(groups)), email=user.value.email)
+        return record, self._mint.personal(record, user.value, groups, now).token
 
     async def _find(self, principal: Principal, token_id: str) -> Entry[TokenRecord]:
         entry = await self._tokens.get(token_id) if _ID.fullmatch(token_id) else None

@@ -72,8 +72,8 @@ class Mint:
     ) -> Minted:
         joined = _joined(sorted(groups))
         claims = {
-            "email": user.email[:LONGEST_EMAIL],
-            "name": user.name[:LONGEST_NAME],
+            "email": printable(user.email)[:LONGEST_EMAIL],
+            "name": printable(user.name)[:LONGEST_NAME],
             "namespace": user.namespace,
             "role": user.role,
             "groups": joined.split(",") if joined else [],
@@ -107,6 +107,11 @@ class Mint:
         }
         claims |= {name: int(claims[name]) for name in ("iat", "nbf", "exp")}
         return Minted(self._keys.sign(claims, TOKEN_TYPE), jti, float(int(expires_at)))
+
+
+def printable(text: str) -> str:
+    """What may stand in a header."""
+    return "".join(one for one in text if one.isprintable())
 
 
 def _joined(groups: list[str]) -> str:

@@ -11,7 +11,8 @@ from faasioflex.bus.memory import MemoryBus
 from faasioflex.identity.principal import ANONYMOUS, Principal
 from faasioflex.identity.tokens.long_lived import DAY_S, MOST_NAMED, MOST_TOKENS, WantedToken
 from faasioflex.model.errors import Invalid, NotAllowed, NotAuthenticated, NotFound, TokenRevoked
-from faasioflex.model.identity import UserRecord
+from faasioflex.model.identity import GroupRecord, UserRecord
+from faasioflex.model.names import FunctionName
 from support.deadline import eventually
 from support.identity import TestIdentity
 
@@ -184,3 +185,19 @@ async def test_nobody_has_more_tokens_than_one_can_look_after(identity: TestIden
         await identity.long_lived.create(ana, WantedToken("personal", "one more"))
     await identity.long_lived.remove_of(ana.uid)
     assert await identity.long_lived.list(ana) == []
+
+
+async def test_the_gateway_lets_no_personal_token_by_that_says_what_is_no_more(
+    identity: TestIdentity, bus: MemoryBus
+) -> None:
+    ana = await principal(identity)
+    groups = bus.bucket("ffx_groups", GroupRecord)
+    await groups.put("eng", GroupRecord("eng", (ana.uid,), (), "", 0.0, ""))
+    await eventually(lambda: "eng" in identity.directory.groups.entries, "the directory has the group")
+    record, token = await identity.long_lived.create(ana, WantedToken("personal", "x"))
+    name = FunctionName("ana", "f")
+    assert {ana.uid, record.token_id} <= identity.directory.access(name, "private", "uid").pids
+    await groups.put("eng", GroupRecord("eng", (), (), "", 0.0, ""))
+    await eventually(lambda: not identity.directory.groups.entries["eng"].value.members, "the directory has seen it")
+    assert record.token_id not in identity.directory.access(name, "private", "uid").pids
+    assert identity.authenticate.token(token).groups == frozenset()  # what the invoker tells the function

@@ -15,6 +15,7 @@ from faasioflex.identity.tokens.mint import (
     LONGEST_GROUPS,
     LONGEST_NAME,
     Mint,
+    printable,
 )
 from faasioflex.identity.tokens.verifier import LONGEST_TOKEN, Verifier
 from faasioflex.model.identity import TokenRecord, TokenScope, UserRecord
@@ -88,7 +89,8 @@ def test_whoever_it_is_the_token_fits_and_comes_back(email: str, name: str, grou
     token = mint().access(user(email, name), groups, NOW).token
     assert len(token) <= LONGEST_TOKEN
     claims = verifier().verify(token)
-    assert (claims.email, claims.name) == (email[:LONGEST_EMAIL], name[:LONGEST_NAME])
+    assert (claims.email, claims.name) == (printable(email)[:LONGEST_EMAIL], printable(name)[:LONGEST_NAME])
+    assert (claims.email + claims.name).isprintable()
     assert set(claims.groups) <= groups
     assert set(claims.groups) == groups or len(",".join(groups)) > LONGEST_GROUPS
     said = json.loads(unb64(token.split(".")[1]))
