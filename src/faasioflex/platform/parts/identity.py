@@ -33,12 +33,16 @@ if TYPE_CHECKING:
 
 
 class ProcessIdentity:
-    """What the parts of this process are given; each starts and stops the directory for itself."""
+    """What the parts of this process are given; each starts and stops the directory for itself.
+
+    Whichever process is the first makes a key. Raises: Unavailable.
+    """
 
     def __init__(self, bus: Bus, settings: Settings) -> None:
         folder = settings.folder
         self.directory = Directory(bus)
         self.keys = SigningKeys(folder.signing_keys)
+        self.keys.ensure()
         self.issuers = Issuers(folder.issuers, issuer_of(settings.url(os.environ.get("FFX_GATEWAY_URL", ""))))
         self.mint = Mint(self.keys, self.issuers.current)
         self.settings = settings
