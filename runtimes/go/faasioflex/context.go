@@ -16,13 +16,33 @@ import (
 	"faasioflex.dev/faasioflex/internal/settings"
 )
 
+// Principal is who calls, as the platform verified it. User is an identifier that stays; Email is "" of who has none.
+type Principal struct {
+	User   string   `json:"user"`
+	Groups []string `json:"groups"`
+	Email  string   `json:"email"`
+}
+
+func principalOf(call *server.Call) *Principal {
+	if call.User == "" {
+		return nil
+	}
+	made := &Principal{User: call.User, Groups: []string{}, Email: call.Email}
+	for _, name := range strings.Split(call.Groups, ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			made.Groups = append(made.Groups, name)
+		}
+	}
+	return made
+}
+
 // Context is what a handler may know and ask about its call. Its lines of the log carry the request id.
 type Context struct {
 	RequestID   string
 	Namespace   string
 	Function    string
 	Revision    int
-	Principal   string // who calls, where the platform knows
+	Principal   *Principal // who calls, nil where nobody is signed in
 	TraceParent string
 	Log         *slog.Logger // level INFO and above
 	Stdout      io.Writer    // lines of the log, as those of os.Stdout, which has no request id
@@ -40,7 +60,7 @@ func FromContext(ctx context.Context) *Context {
 		made.Log, made.Stdout, made.Stderr = slog.Default(), os.Stdout, os.Stderr
 		return made
 	}
-	made.RequestID, made.Principal, made.TraceParent = call.RequestID(), call.Principal, call.TraceParent
+	made.RequestID, made.Principal, made.TraceParent = call.RequestID(), principalOf(call), call.TraceParent
 	made.Log = slog.New(call.Logger())
 	made.Stdout, made.Stderr = call.Stream("stdout"), call.Stream("stderr")
 	return made
@@ -59,11 +79,11 @@ func (c *Context) Remaining() time.Duration {
 
 var secretName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
-// Secret is the value of a secret that the function lists.
+// Secret is the value of a secret that the function lists, as it is now.
 func (c *Context) Secret(name string) (string, error) {
 	folder := os.Getenv("FFX_SECRETS_DIR")
 	if folder == "" {
-		folder = "/ffx/secrets"
+		folder = "/run/ffx/secrets"
 	}
 	if !secretName.MatchString(name) {
 		return "", fmt.Errorf("the function has no secret %q: list it under secrets", name)
@@ -75,7 +95,7 @@ func (c *Context) Secret(name string) (string, error) {
 	return string(value), nil
 }
 
-// Token is the function's own token, for calls of other functions.
+// Token is the function's own token, for calls of other functions. It is renewed: ask again for each call.
 func (c *Context) Token() (string, error) {
 	path := os.Getenv("FFX_TOKEN_FILE")
 	if path == "" {

@@ -1,6 +1,7 @@
 // Applications: a `(req, res)` listener that is called when the headers are there, and WebSockets where it takes them.
 import { http } from './builtins.mjs';
 import { Call, closeWith, endSocket } from './call.mjs';
+import { isPlatforms } from './headers.mjs';
 import { rawProblem } from './problem.mjs';
 import { currentCall } from './report.mjs';
 import { failure, trace } from './trace.mjs';
@@ -111,9 +112,9 @@ function prepare(call) {
 
 /** Take out what the platform and this runtime tell each other. */
 function hidePlatform(req) {
-  for (const name in req.headers) if (name.startsWith('x-ffx-')) delete req.headers[name];
+  for (const name in req.headers) if (isPlatforms(name)) delete req.headers[name];
   const lines = req.rawHeaders;
-  for (let at = lines.length - 2; at >= 0; at -= 2) if (/^x-ffx-/i.test(lines[at])) lines.splice(at, 2);
+  for (let at = lines.length - 2; at >= 0; at -= 2) if (isPlatforms(lines[at].toLowerCase())) lines.splice(at, 2);
 }
 
 function guardedWriteHead(status, reason, headers) {

@@ -3,7 +3,20 @@ import { fs, util } from './builtins.mjs';
 
 const SECRET = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
 
-/** One call. `deadline` is in seconds since the epoch; `principal` is who calls, null where the platform does not know. */
+const SECRETS = '/run/ffx/secrets';
+
+/** Who calls, as the platform verified it: { user, groups, email }; null where nobody is signed in. */
+function principalOf(headers) {
+  const user = headers['x-ffx-user'];
+  if (!user) return null;
+  const groups = text(headers['x-ffx-groups']).split(',').map((name) => name.trim()).filter(Boolean);
+  return { user: text(user), groups, email: text(headers['x-ffx-email']) };
+}
+
+/** A header's bytes are UTF-8 there, which node reads as latin1. */
+const text = (value) => Buffer.from(String(value ?? ''), 'latin1').toString('utf8');
+
+/** One call. `deadline` is in seconds since the epoch; `principal` is who calls, null where nobody is signed in. */
 export class Context {
   #call;
 
@@ -14,7 +27,7 @@ export class Context {
     this.namespace = settings.namespace;
     this.function = settings.function;
     this.revision = settings.revision;
-    this.principal = call.req.headers['x-ffx-principal'] ?? null;
+    this.principal = principalOf(call.req.headers);
     this.traceparent = call.req.headers.traceparent ?? null;
   }
 
@@ -33,18 +46,23 @@ export class Context {
     return LOG;
   }
 
-  /** The value of a secret that the function lists. Throws Error where it lists none of that name. */
+  /** The value of a secret that the function lists, as it is now. Throws Error where it lists none of that name. */
   secret(name) {
-    const folder = process.env.FFX_SECRETS_DIR ?? '/ffx/secrets';
+    return this.secret_bytes(name).toString('utf8');
+  }
+
+  /** The same as a Buffer, for a value that is not text. */
+  secret_bytes(name) {
+    const folder = process.env.FFX_SECRETS_DIR ?? SECRETS;
     try {
-      if (SECRET.test(name)) return fs.readFileSync(`${folder}/${name}`, 'utf8');
+      if (SECRET.test(name)) return fs.readFileSync(`${folder}/${name}`);
     } catch (error) {
       if (error.code !== 'ENOENT') throw error;
     }
     throw new Error(`the function has no secret ${JSON.stringify(name)}: list it under secrets`);
   }
 
-  /** The function's own token, for calls of other functions. Throws Error where the platform gives none. */
+  /** The function's own token, for calls of other functions. It is renewed: ask again for each call. Throws Error where the platform gives none. */
   token() {
     const path = process.env.FFX_TOKEN_FILE;
     if (!path) throw new Error('this platform gives functions no token');

@@ -1,5 +1,10 @@
 // Headers of requests, as functions see them.
 
+const CALLER = new Set(['x-ffx-user', 'x-ffx-groups', 'x-ffx-email']); // who calls, by the platform: functions see them
+
+/** Whether a header (its name in lower case) is between the platform and this runtime. */
+export const isPlatforms = (name) => name.startsWith('x-ffx-') && !CALLER.has(name);
+
 /** Case-insensitive. Several lines of one name are joined with `, `; `all(name)` has them apart. Iterates over [name, value]. */
 export class Headers {
   #lines; // name, value, name, value …
@@ -14,7 +19,7 @@ export class Headers {
       const values = (this.#values = new Map());
       for (let at = 0; at < this.#lines.length; at += 2) {
         const name = this.#lines[at].toLowerCase();
-        if (name.startsWith('x-ffx-')) continue; // between the platform and this runtime
+        if (isPlatforms(name)) continue;
         const before = values.get(name);
         const value = this.#lines[at + 1];
         values.set(name, before === undefined ? value : `${before}${name === 'cookie' ? '; ' : ', '}${value}`);

@@ -23,6 +23,7 @@ LINGER_S = 5.0  # how long the rest of a body is read after an early answer
 DISCARD_BYTES = 1024 * 1024  # a longer rest than this closes the connection after the answer
 HEADER_BYTES = 128 * 1024
 _PLATFORM = frozenset({b"x-request-id", b"traceparent", b"x-forwarded-prefix"})
+_CALLER = frozenset({b"x-ffx-user", b"x-ffx-groups", b"x-ffx-email"})  # who calls, by the platform: functions see them
 
 
 class Connection(asyncio.Protocol, Sweepable):
@@ -123,10 +124,12 @@ class Connection(asyncio.Protocol, Sweepable):
             return  # a trailer
         name = name.lower()
         self._head_bytes += len(name) + len(value)
-        if name[:6] == b"x-ffx-":
+        if (
+            name.replace(b"_", b"-")[:6] == b"x-ffx-" and name not in _CALLER
+        ):  # x_ffx_user is no other in an environment
             self._private[name] = value
             return
-        if name in _PLATFORM:
+        if name in _PLATFORM or name in _CALLER:
             self._private[name] = value
         self._headers.append((name, value))
 

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 HOLD_BYTES = 64 * 1024  # of output, before the answer begins
 HOLD_S = 0.2  # after the first output, before the answer begins
 CHUNK = 64 * 1024
+_GIVEN = {
+    b"traceparent": "TRACEPARENT",
+    b"x-ffx-user": "FFX_PRINCIPAL_USER",
+    b"x-ffx-groups": "FFX_PRINCIPAL_GROUPS",
+    b"x-ffx-email": "FFX_PRINCIPAL_EMAIL",
+}
 
 
 class ExecStyle(Style):
@@ -113,8 +119,8 @@ class ExecCall:
             "FFX_REQUEST_ID": exchange.request_id,
             "FFX_TIMEOUT_S": f"{exchange.timeout_s:g}",
         }
-        for name, key in ((b"traceparent", "TRACEPARENT"), (b"x-ffx-principal", "FFX_PRINCIPAL")):
-            if name in exchange.platform:
+        for name, key in _GIVEN.items():
+            if exchange.platform.get(name):
                 found[key] = exchange.platform[name].decode("latin-1")
         for header, value in exchange.headers:
             key = "FFX_HEADER_" + header.decode("latin-1").upper().replace("-", "_")

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ffx_runtime.context import Cancelled, Context
+from ffx_runtime.context import Cancelled, Context, principal_of
 from ffx_runtime.event import BadRequest, Event
 from ffx_runtime.report import current_request
 from ffx_runtime.response import TEXT, Answer, piece, to_answer
@@ -60,7 +60,7 @@ class HandlerStyle(Style):
     def arguments(self, exchange: Exchange) -> tuple[Event, Context]:
         """What the handler is called with."""
         settings = self.server.settings
-        principal, traceparent = exchange.platform.get(b"x-ffx-principal"), exchange.platform.get(b"traceparent")
+        traceparent = exchange.platform.get(b"traceparent")
         return Event(
             exchange.method,
             exchange.path.decode("latin-1"),
@@ -73,7 +73,7 @@ class HandlerStyle(Style):
             namespace=settings.namespace,
             function=settings.function,
             revision=settings.revision,
-            principal=principal.decode("latin-1") if principal is not None else None,
+            principal=principal_of(exchange.platform),
             traceparent=traceparent.decode("latin-1") if traceparent is not None else None,
         )
 

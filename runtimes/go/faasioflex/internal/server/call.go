@@ -28,7 +28,9 @@ type Call struct {
 	parent      context.Context
 	method      string
 	timeout     time.Duration
-	Principal   string
+	User        string // who calls, "" where nobody is signed in
+	Groups      string // of them, joined by commas
+	Email       string
 	TraceParent string
 
 	answer   atomic.Int32 // waiting, started, cut
@@ -66,14 +68,12 @@ func newCall(s *Server, c *conn, r *http.Request) *Call {
 	header := r.Header
 	call.requestID = first(header["X-Request-Id"])
 	call.TraceParent = first(header["Traceparent"])
+	call.User, call.Groups, call.Email = first(header["X-Ffx-User"]), first(header["X-Ffx-Groups"]), first(header["X-Ffx-Email"])
 	for name := range header {
-		if !isPlatforms(name) {
+		if !isPlatforms(name) || callers[name] {
 			continue
 		}
-		switch name {
-		case "X-Ffx-Principal":
-			call.Principal = first(header[name])
-		case "X-Ffx-Timeout-S":
+		if name == "X-Ffx-Timeout-S" {
 			seconds, err := strconv.ParseFloat(first(header[name]), 64)
 			if shorter := time.Duration(seconds * float64(time.Second)); err == nil && shorter > 0 && shorter < call.timeout {
 				call.timeout = shorter

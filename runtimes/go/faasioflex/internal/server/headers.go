@@ -10,6 +10,9 @@ var framing = map[string]bool{
 	"Keep-Alive": true, "Proxy-Connection": true, "Te": true, "Transfer-Encoding": true, "Upgrade": true,
 }
 
+// Who calls, as the platform verified it: functions see these.
+var callers = map[string]bool{"X-Ffx-User": true, "X-Ffx-Groups": true, "X-Ffx-Email": true}
+
 func isPlatforms(name string) bool {
 	return len(name) > 6 && strings.EqualFold(name[:6], "x-ffx-")
 }

@@ -10,6 +10,17 @@ request() {
         "${FFX_HEADER_X_THING-}" "${FFX_HEADER_X_REQUEST_ID-}" "${TRACEPARENT-}" "${leaks:+, \"x-ffx-leak\": \"\"}"
 }
 
+given() {
+    local principal=null groups
+    if [[ -n ${FFX_PRINCIPAL_USER-} ]]; then
+        groups=${FFX_PRINCIPAL_GROUPS:+"\"${FFX_PRINCIPAL_GROUPS//,/\", \"}\""}
+        printf -v principal '{"user": "%s", "groups": [%s], "email": "%s"}' \
+            "$FFX_PRINCIPAL_USER" "$groups" "${FFX_PRINCIPAL_EMAIL-}"
+    fi
+    printf '{"secret": "%s", "token": "%s", "principal": %s}' \
+        "$(<"$FFX_SECRETS_DIR/db-password")" "$(<"$FFX_TOKEN_FILE")" "$principal"
+}
+
 environment() {
     local name separator=
     printf '{'
@@ -42,4 +53,5 @@ case $FFX_PATH in
     ;;
 /pieces) head -c 262144 /dev/zero | tr '\0' x ;;
 /environment) environment ;;
+/given) given ;;
 esac

@@ -51,6 +51,8 @@ func Handle(ctx context.Context, event faasioflex.Event) (any, error) {
 		return pieces(), nil
 	case "/environment":
 		return environment(), nil
+	case "/given":
+		return given(call)
 	}
 	return more(ctx, event)
 }
@@ -63,6 +65,15 @@ func request(call *faasioflex.Context, event faasioflex.Event) any {
 	return map[string]any{
 		"method": event.Method, "path": event.Path, "query": event.RawQuery, "headers": headers, "request_id": call.RequestID,
 	}
+}
+
+func given(call *faasioflex.Context) (any, error) {
+	secret, err := call.Secret("db-password")
+	if err != nil {
+		return nil, err
+	}
+	token, err := call.Token()
+	return map[string]any{"secret": secret, "token": token, "principal": call.Principal}, err
 }
 
 func sleep(ctx context.Context) error {

@@ -59,6 +59,12 @@ func routes() *http.ServeMux {
 			fmt.Fprint(w, strings.Repeat("x", 4096))
 		}
 	})
+	mux.HandleFunc("/given", func(w http.ResponseWriter, r *http.Request) {
+		call := faasioflex.FromContext(r.Context())
+		secret, _ := call.Secret("db-password")
+		token, _ := call.Token()
+		answer(w, map[string]any{"secret": secret, "token": token, "principal": call.Principal})
+	})
 	mux.HandleFunc("/environment", func(w http.ResponseWriter, _ *http.Request) {
 		found := map[string]string{}
 		for _, one := range os.Environ() {

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+
 const PATHS = {
   hello: (req, res) => answer(res, 'hello'),
   echo(req, res) {
@@ -51,6 +53,13 @@ const PATHS = {
     res.end();
   },
   environment: (req, res) => answer(res, JSON.stringify(process.env), 'application/json'),
+  given(req, res) {
+    const { 'x-ffx-user': user, 'x-ffx-groups': groups = '', 'x-ffx-email': email = '' } = req.headers;
+    const principal = user ? { user, groups: groups.split(',').filter(Boolean), email } : null;
+    const secret = readFileSync(`${process.env.FFX_SECRETS_DIR}/db-password`, 'utf8');
+    const token = readFileSync(process.env.FFX_TOKEN_FILE, 'utf8');
+    answer(res, JSON.stringify({ secret, token, principal }), 'application/json');
+  },
 };
 
 function answer(res, body, type = 'text/plain; charset=utf-8') {

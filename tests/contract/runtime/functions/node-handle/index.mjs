@@ -45,6 +45,7 @@ const PATHS = {
     for (let piece = 0; piece < 64; piece += 1) yield Buffer.alloc(4096, 'x');
   },
   environment: () => ({ ...process.env }),
+  given: (_, context) => ({ secret: context.secret('db-password'), token: context.token(), principal: context.principal }),
 };
 
 export async function handle(event, context) {

@@ -3,6 +3,7 @@ import json
 import os
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 
 async def app(scope, receive, send):
@@ -127,6 +128,17 @@ async def pieces(scope, receive, send):
 
 async def environment(scope, receive, send):
     await answer(send, json.dumps(dict(os.environ)).encode(), "application/json")
+
+
+async def given(scope, receive, send):
+    headers = {name.decode(): value.decode() for name, value in scope["headers"]}
+    principal = None
+    if "x-ffx-user" in headers:
+        groups = [name for name in headers.get("x-ffx-groups", "").split(",") if name]
+        principal = {"user": headers["x-ffx-user"], "groups": groups, "email": headers.get("x-ffx-email", "")}
+    secret = Path(os.environ["FFX_SECRETS_DIR"], "db-password").read_text()
+    found = {"secret": secret, "token": Path(os.environ["FFX_TOKEN_FILE"]).read_text(), "principal": principal}
+    await answer(send, json.dumps(found).encode(), "application/json")
 
 
 async def silent_start(scope, receive, send):

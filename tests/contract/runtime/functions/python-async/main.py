@@ -93,3 +93,8 @@ async def pieces(event, context):
 
 async def environment(event, context):
     return dict(os.environ)
+
+
+async def given(event, context):
+    secret = context.secret("db-password")
+    return {"secret": secret, "token": context.token(), "principal": context.principal}

@@ -83,3 +83,8 @@ def pieces(event, context):
 
 def environment(event, context):
     return dict(os.environ)
+
+
+def given(event, context):
+    secret = context.secret("db-password")
+    return {"secret": secret, "token": context.token(), "principal": context.principal}

@@ -2,6 +2,7 @@ import json
 import os
 import sys
 import time
+from pathlib import Path
 
 
 def app(environ, start_response):
@@ -111,3 +112,13 @@ def pieces(environ, start_response):
 
 def environment(environ, start_response):
     return answer(start_response, json.dumps(dict(os.environ)).encode(), "application/json")
+
+
+def given(environ, start_response):
+    principal = None
+    if environ.get("HTTP_X_FFX_USER"):
+        groups = [name for name in environ.get("HTTP_X_FFX_GROUPS", "").split(",") if name]
+        principal = {"user": environ["HTTP_X_FFX_USER"], "groups": groups, "email": environ.get("HTTP_X_FFX_EMAIL", "")}
+    secret = Path(os.environ["FFX_SECRETS_DIR"], "db-password").read_text()
+    found = {"secret": secret, "token": Path(os.environ["FFX_TOKEN_FILE"]).read_text(), "principal": principal}
+    return answer(start_response, json.dumps(found).encode(), "application/json")
