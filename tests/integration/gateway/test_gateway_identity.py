@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,38 +14,16 @@ import pytest
 from faasioflex.gateway.envoy.identity import PID_HEADER
 from faasioflex.gateway.port import RouteTable, TableFunction, TrustedIssuer
 from faasioflex.identity.access import Access, Revoked
-from faasioflex.identity.claims import AUDIENCE, TOKEN_TYPE
+from faasioflex.identity.claims import AUDIENCE
 from faasioflex.model.names import FunctionName
 from support.envoy import Stack, revision, stack
 from support.identity import ISSUER, throwaway_keys
 from support.origin import Origin, Seen, until
+from support.platform_tokens import ALICE, bearer, token
 from support.rawhttp import request, send
 
 PROOF = "the proof of this run"
-ALICE, BOB = "u-alice", "u-bob"
-
-
-def token(pid: str = ALICE, **claims: Any) -> str:
-    now = int(time.time())
-    said = {
-        "iss": ISSUER,
-        "sub": pid,
-        "aud": AUDIENCE,
-        "iat": now,
-        "nbf": now,
-        "exp": now + 900,
-        "jti": secrets.token_hex(8),
-        "pid": pid,
-        "kind": "access",
-        "groups": ["eng", "ops"],
-        "ffx_groups": "eng,ops",
-        "email": f"{pid}@example.test",
-    }
-    return throwaway_keys().sign({**said, **claims}, TOKEN_TYPE)
-
-
-def bearer(text: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {text}"}
+BOB = "u-bob"
 
 
 class World:

@@ -54,10 +54,8 @@ REPLIES = (
         (429,),
         errors.RateLimited,
         f"More calls in a minute than are let through for %RESP({LIMITED_HEADER})%. Try again after Retry-After seconds.",
-        flags=("RL",),
         says_when=True,
     ),
-    Reply((429,), errors.TooManyCalls, "Too many calls at the same time. Try again after Retry-After seconds."),
     Reply(
         (431,),
         errors.BadRequest,
