@@ -13,7 +13,7 @@ from faasioflex.model.names import FunctionName
 from faasioflex.model.route import FunctionRoute
 
 MOST_ASKED = 10_000
-MOST_QUESTIONS = 100  # to the leader at once
+MOST_QUESTIONS = 1000  # to the leader at once: all that may be asked while it is away
 RETRY_S = 0.25
 
 
