@@ -22,6 +22,9 @@ from faasioflex.identity.tokens.long_lived import LongLivedTokens
 from faasioflex.identity.tokens.mint import Mint
 from faasioflex.identity.tokens.service import TokenService
 from faasioflex.identity.tokens.verifier import Verifier
+from faasioflex.manager.secrets.master import HeldKeys
+from faasioflex.manager.secrets.sealing import new_key
+from faasioflex.manager.secrets.store import SecretStore
 from faasioflex.model.identity import Role, UserRecord
 
 ISSUER = "http://127.0.0.1/oidc"
@@ -63,7 +66,14 @@ class TestIdentity:
         )
         self.long_lived = LongLivedTokens(bus, self.directory, self.mint, clock)
         self.api = ApiIdentity(
-            self.authenticate, self.directory, self.tokens, self.long_lived, self.people, login, "nats://127.0.0.1:4222"
+            self.authenticate,
+            self.directory,
+            self.tokens,
+            self.long_lived,
+            self.people,
+            login,
+            secrets=SecretStore(bus, HeldKeys([new_key()], "the test"), clock),
+            nats_url="nats://127.0.0.1:4222",
         )
 
     async def start(self) -> None:

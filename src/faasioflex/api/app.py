@@ -31,6 +31,7 @@ from faasioflex.api.routes import (
     platform,
     quotas,
     revisions,
+    secrets,
     tokens,
     users,
     whoami,
@@ -38,7 +39,17 @@ from faasioflex.api.routes import (
 from faasioflex.bus.port import Bus
 
 ROUTES = (functions, execute, revisions, logs, metrics, invocations, events, platform)
-OF_CALLERS = (users, groups, namespaces, bindings, grants, quotas, tokens, whoami)  # each asks the policy by itself
+OF_CALLERS = (
+    users,
+    groups,
+    namespaces,
+    bindings,
+    grants,
+    quotas,
+    secrets,
+    tokens,
+    whoami,
+)  # each asks the policy by itself
 
 
 def create_app(

@@ -15,6 +15,7 @@ from faasioflex.identity.port import Login
 from faasioflex.identity.principal import Principal
 from faasioflex.identity.tokens.long_lived import LongLivedTokens
 from faasioflex.identity.tokens.service import TokenService
+from faasioflex.manager.secrets.store import SecretStore
 from faasioflex.model.errors import NotAllowed, NotAuthenticated
 from faasioflex.model.identity import Role
 
@@ -32,6 +33,7 @@ class ApiIdentity:
     long_lived: LongLivedTokens
     people: People
     login: Login | None = None  # None: nobody logs in here (tests)
+    secrets: SecretStore | None = None  # None: there are none (tests)
     nats_url: str = ""  # where clients connect, without credentials
     invitations: Invite | None = None
     routers: tuple[APIRouter, ...] = field(default=())  # pages that the embedded issuer adds
@@ -48,6 +50,8 @@ class ApiIdentity:
         """Return when it is known who there is and there is a key to sign with. Raises: Unavailable."""
         await self.directory.start()
         await self.tokens.start()
+        if self.secrets is not None:
+            await self.secrets.start()
 
     async def stop(self) -> None:
         await self.directory.stop()

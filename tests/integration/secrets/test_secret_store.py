@@ -36,7 +36,7 @@ class World:
 
     async def store(self, bus: Any = None, keys: Any = None) -> SecretStore:
         made = SecretStore(bus or self.bus, keys or FileKeys(self.path), lambda: self.now)
-        await made.start()
+        await made.prepared()
         return made
 
     @property

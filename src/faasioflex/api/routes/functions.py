@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from faasioflex.api.authority import SIGNED_IN, Deploy, Read, may_register, readable
 from faasioflex.api.context import Context, Services, WaitS, if_match
 from faasioflex.api.identity import Caller
+from faasioflex.api.listed_secrets import check_secrets
 from faasioflex.api.problems import problems
 from faasioflex.api.resource.answer import function_document, source_document, spec_document
 from faasioflex.api.resource.document import invalid, merge, read_function
@@ -59,6 +60,7 @@ async def register_function(request: Request, context: Context, caller: Caller, 
         wanted = read_function(upload.document)
         spec = wanted.spec(own_namespace(caller))
         may_register(caller, spec.function)
+        await check_secrets(context, caller, spec.namespace, spec.secrets)
         await check_free(context.registry, spec.function)
         code = await context.uploads.code(wanted.source, upload.archive)
         if code is None:
@@ -113,6 +115,8 @@ async def put_function(
     """Replace everything that is set; what is left out goes back to its default, only source stays."""
     async with context.uploads.receive(request) as upload:
         wanted = read_function(upload.document, namespace=function.namespace, name=function.name)
+        before = (await context.registry.find(function)).value.spec.secrets
+        await check_secrets(context, caller, function.namespace, wanted.secrets, before)
         code = await context.uploads.code(wanted.source, upload.archive)
         await _check_code(context, function, code)
         entry = await update(
@@ -146,7 +150,9 @@ async def patch_function(
         def wanted(record: FunctionRecord) -> FunctionIn:
             return read_function(_patched(record, patch), **fixed)
 
-        now_wanted = wanted((await context.registry.find(function)).value)
+        held = (await context.registry.find(function)).value
+        now_wanted = wanted(held)
+        await check_secrets(context, caller, function.namespace, now_wanted.secrets, held.spec.secrets)
         code = await context.uploads.code(now_wanted.source, upload.archive)
         await _check_code(context, function, code)
         entry = await update(

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+import structlog
+
 from faasioflex.bus import buckets
 from faasioflex.bus.port import Bucket, Bus, Entry
 from faasioflex.manager.secrets import sealing
@@ -17,6 +19,7 @@ from faasioflex.model.function import FunctionRecord
 from faasioflex.model.identity import SecretRecord
 from faasioflex.model.names import LONGEST_SECRET_NAME, is_secret_name
 
+log = structlog.get_logger(__name__)
 LONGEST_VALUE = 64 * 1024
 MOST_SECRETS = 100
 _ATTEMPTS = 5
@@ -42,10 +45,20 @@ class SecretStore:
         self.keyring = Keyring(bus, master)
         self._clock = clock
         self._writing = asyncio.Lock()
+        self._prepared = False
 
     async def start(self) -> None:
-        """Have a master key, made at the first start."""
-        await self.keyring.prepare()
+        """Have a master key, made at the first start. Where it cannot be had, that is told, and the rest works."""
+        try:
+            await self.prepared()
+        except Unavailable as error:
+            log.error("secrets cannot be read or set", reason=error.message)
+
+    async def prepared(self) -> None:
+        """Raises: Unavailable while there is no master key."""
+        if not self._prepared:
+            await self.keyring.prepare()
+            self._prepared = True
 
     async def set(
         self, namespace: str, name: str, value: bytes, *, actor: str, expected: int | None = None
@@ -58,6 +71,7 @@ class SecretStore:
         if len(value) > LONGEST_VALUE:
             raise PayloadTooLarge(f"A secret holds at most {LONGEST_VALUE // 1024} KiB: it has {len(value)} bytes")
         async with self._writing:
+            await self.prepared()
             for _ in range(_ATTEMPTS):
                 held = await self._secrets.get(_key(namespace, name))
                 _check_version(name, held, expected)
@@ -128,6 +142,7 @@ class SecretStore:
         Stopped anywhere, all can still be read, and the next rotation takes up what is left.
         """
         async with self._writing:
+            await self.prepared()
             current = await self.keyring.turn(namespace, self._clock())
             if current is None:
                 return Rotated(0)
