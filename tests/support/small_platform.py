@@ -88,13 +88,13 @@ class SmallPlatform:
     async def _start(self) -> None:
         routes: Mirror[FunctionRoute] = Mirror(self.bus.bucket(ROUTES.name, FunctionRoute))
         await routes.start()
-        await self.identity.start()
+        await self.identity.people.ensure_local_admin()
         manager, relay = FunctionManager(self.bus, self.driver, self.builder), EventRelay(self.bus)
         await manager.start()
         await relay.start()
         members = asyncio.create_task(self._acknowledge(routes))
         invoker = await self._serve_execute()
-        api = create_app(self.bus, invoker_socket=self._invoker_socket, readiness=lambda: self.parts)
+        api = create_app(self.bus, self.identity.api, invoker_socket=self._invoker_socket, readiness=lambda: self.parts)
         await api.state.services.start()
         listening = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
@@ -111,7 +111,7 @@ class SmallPlatform:
             members.cancel()
 
         self._stops = [stop_serving, api.state.services.stop, invoker.cleanup, stop_members]
-        self._stops += [relay.stop, manager.stop, self.identity.stop, routes.stop]
+        self._stops += [relay.stop, manager.stop, routes.stop]
 
     async def _stop(self) -> None:
         for stop in self._stops:

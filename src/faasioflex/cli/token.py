@@ -141,5 +141,5 @@ def _scope(scope: Scope | None) -> str:
     if scope is None:
         return "everything"
     what = ", ".join(scope.verbs) if scope.verbs is not None else "everything"
-    where = [*(scope.namespaces or ()), *(scope.functions or ())]
+    where = scope.functions or scope.namespaces or ()
     return f"{what} on {', '.join(where)}" if where else what
