@@ -109,6 +109,11 @@ class DataFolder:
         return self.identity / "first-admin.json"
 
     @property
+    def master_key(self) -> Path:
+        """What wraps the keys of secrets, where neither the environment nor a KMS has it: back it up apart from the rest."""
+        return self.identity / "master.key"
+
+    @property
     def admin_token(self) -> Path:
         """A token of the local admin, renewed at half its life: whoever may read this folder is the admin."""
         return self.run / "admin.token"

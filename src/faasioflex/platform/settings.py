@@ -7,6 +7,7 @@ A setting ``port`` is ``--port`` where the command has that flag, ``FFX_PORT`` i
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import os
 import re
 import tomllib
@@ -24,7 +25,20 @@ from faasioflex.platform.login_settings import login_problems
 
 MIB = 1024 * 1024
 RuntimeName = Literal["sandbox", "docker", "process"]
-_PATHS = frozenset({"data", "tls_cert", "tls_key", "runtimes", "cache", "dex_grpc_ca", "dex_grpc_cert", "dex_grpc_key"})
+_PATHS = frozenset(
+    {
+        "data",
+        "tls_cert",
+        "tls_key",
+        "secrets_key_file",
+        "memory_folder",
+        "runtimes",
+        "cache",
+        "dex_grpc_ca",
+        "dex_grpc_cert",
+        "dex_grpc_key",
+    }
+)
 _LISTS = frozenset({"egress_allow", "build_egress", "login_audiences", "admin_emails"})  # one text, or a list in a file
 ENVIRONMENT_PREFIX = "FFX_"
 _HOST_NAME = re.compile(
@@ -69,6 +83,15 @@ class Settings:
     key_rotation_days: float = _setting(
         90.0, "days", "another key signs tokens then, the old ones verify until theirs have ended; 0: by hand only"
     )
+    secrets_key_file: str | None = _setting(
+        None, "file", "the master key of secrets; empty: DIR/identity/master.key, made at the first start"
+    )
+    secrets_kms_command: str = _setting(
+        "", "command", "wraps and unwraps keys of secrets with a master key that never comes here: docs/secrets.md"
+    )
+    memory_folder: str | None = _setting(
+        None, "folder", "a tmpfs for the secrets and tokens of running functions; empty: /dev/shm"
+    )
     runtime: str = _setting("sandbox", "driver", "bubblewrap needs neither root nor Docker")
     cache: str = _setting("", "folder", "fetched toolchains, for all platforms; empty: $XDG_CACHE_HOME/faasioflex")
     runtimes: str = _setting("", "folder", "more languages beside those that come along: docs/add-a-language.md")
@@ -81,6 +104,9 @@ class Settings:
     log_level: str = _setting("info", "level", "what our parts write; a call writes no line at info")
     log_file_bytes: int = _setting(10 * MIB, "bytes", "a day of a busy platform; opens in any editor")
     log_files: int = _setting(5, "files", "kept per part: with the size above at most 50 MiB each")
+    nats_host: str = _setting(
+        "127.0.0.1", "address", "where NATS clients connect; off loopback with TLS only, by the gateway's certificate"
+    )
     nats_sync_interval_s: float = _setting(
         0.1, "seconds", "what a power cut may lose; 0 syncs every write and costs four fifths of the throughput"
     )
@@ -208,6 +234,12 @@ class Settings:
                 FieldError("/public_url", "must be https://HOST or https://HOST:PORT (or http), without a path")
             )
         found += [FieldError(f"/{name}", message) for name, message in login_problems(self)]
+        if not _is_address(self.nats_host):
+            found.append(
+                FieldError(
+                    "/nats_host", "must be an address of this machine, like 127.0.0.1 or 0.0.0.0 for all of them"
+                )
+            )
         if not re.fullmatch(r"[^@\s]{1,64}@[^@\s]{1,190}", self.admin_email):
             found.append(FieldError("/admin_email", "must be an e-mail address, like admin@example.org"))
         return found
@@ -218,6 +250,14 @@ def parse_hosts(text: str) -> tuple[str, ...]:
     entries = tuple(text.replace(",", " ").split())
     parse_all(entries)
     return entries
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_origin(url: str) -> bool:

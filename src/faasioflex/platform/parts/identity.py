@@ -86,6 +86,7 @@ def _made(bus: Hashable, settings: Settings) -> ProcessIdentity:
 def api_identity(bus: Bus, settings: Settings) -> ApiIdentity:
     """What the API is given."""
     from faasioflex.api.identity import ApiIdentity
+    from faasioflex.platform.parts.secrets import secret_store
 
     shared = process_identity(bus, settings)
     return ApiIdentity(
@@ -95,6 +96,7 @@ def api_identity(bus: Bus, settings: Settings) -> ApiIdentity:
         shared.long_lived,
         shared.people,
         login=shared.login,
+        secrets=secret_store(bus, settings),
         nats_url=str(json.loads(settings.folder.nats_credentials.read_text())["url"]),
     )
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from faasioflex.bus.port import Bus
+from faasioflex.model.names import FunctionName
 from faasioflex.platform.envoy import envoy_settings
 from faasioflex.platform.parts.host import Host
 from faasioflex.platform.parts.part import HeardFrom, Part
@@ -47,6 +48,8 @@ def _api(host: Host, bus: Bus, settings: Settings) -> Part:
 def _manager(_host: Host, bus: Bus, settings: Settings) -> Part:
     from faasioflex.manager.builder.service import LocalBuilder
     from faasioflex.manager.service import FunctionManager
+    from faasioflex.platform.parts.identity import process_identity
+    from faasioflex.platform.parts.secrets import secret_store
     from faasioflex.runtime.driver import LauncherDriver
     from faasioflex.runtime.egress.plan import PLATFORM_URL
     from faasioflex.runtime.registries import machine_registries
@@ -57,7 +60,13 @@ def _manager(_host: Host, bus: Bus, settings: Settings) -> Part:
     more_hosts = parse_hosts(settings.build_egress)
     builder = LocalBuilder(bus, driver, folder.builds, registries, more_hosts=more_hosts)
     url = PLATFORM_URL if settings.runtime == "sandbox" else os.environ.get("FFX_GATEWAY_URL")
-    return FunctionManager(bus, driver, builder, platform_url=url)
+    mint = process_identity(bus, settings).mint
+
+    def mint_token(function: FunctionName, uid: str, now: float) -> tuple[str, float]:
+        made = mint.function(function, uid, now)
+        return made.token, made.expires_at
+
+    return FunctionManager(bus, driver, builder, platform_url=url, secrets=secret_store(bus, settings), mint=mint_token)
 
 
 def _gateway(_host: Host, bus: Bus, settings: Settings) -> Part:

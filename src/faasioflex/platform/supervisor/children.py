@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from faasioflex.gateway.envoy import bootstrap
 from faasioflex.gateway.envoy.settings import EnvoySettings
+from faasioflex.manager.secrets.master import ENVIRONMENT_NAME
 from faasioflex.platform import binaries
 from faasioflex.platform.envoy import envoy_settings
 from faasioflex.platform.folder import DataFolder
+from faasioflex.platform.parts.secrets import take_from_environment
 from faasioflex.platform.proof import proof_of
 from faasioflex.platform.settings import Settings
 from faasioflex.platform.supervisor import nats
@@ -51,8 +53,12 @@ def plan(
     python = (sys.executable, "-P")  # -P: never import from the working folder
     ours = _environment(settings, url)
 
-    def part(name: str, command: tuple[str, ...], ready: Callable[[], Awaitable[bool]]) -> ChildSpec:
-        return ChildSpec(name, lambda: list(command), ours | {PART_VARIABLE: name}, ready, STOP_S[name])
+    def part(
+        name: str, command: tuple[str, ...], ready: Callable[[], Awaitable[bool]], more: Mapping[str, str] | None = None
+    ) -> ChildSpec:
+        return ChildSpec(
+            name, lambda: list(command), ours | {PART_VARIABLE: name} | dict(more or {}), ready, STOP_S[name]
+        )
 
     launcher: tuple[str, ...] = (
         *(*python, "-m", "faasioflex.runtime.launcher", "--mode", settings.runtime, "--parent", str(os.getpid())),
@@ -63,6 +69,8 @@ def plan(
         *("--socket", str(folder.egress_socket), "--platform", str(folder.functions_socket)),
         *("--folder", str(folder.egress), "--envoy", str(binaries.envoy())),
     )
+    if settings.memory_folder:
+        launcher += ("--memory", settings.memory_folder)
     sandboxed = settings.runtime == "sandbox"  # else functions have the network of the platform's user
     if sandboxed:
         launcher += ("--egress", str(folder.egress_socket))
@@ -78,7 +86,7 @@ def plan(
         parts=(
             *([part("egress", egress, partial(accepts_packets, folder.egress_socket))] if sandboxed else []),
             part("launcher", launcher, partial(accepts, folder.launcher_socket)),
-            part("control", (*served, "control"), partial(_answers, folder)),
+            part("control", (*served, "control"), partial(_answers, folder), _master_key()),
             part("invoker", (*served, "invoker"), partial(accepts, folder.invoker_socket)),
         ),
         gateway=ChildSpec(
@@ -99,6 +107,12 @@ def _environment(settings: Settings, url: str) -> dict[str, str]:
     """Ours: what the user has (proxies, package indexes, PATH for the tools of builds), and the settings."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("FFX_", "PYTHON"))}
     return kept | settings.to_environment() | {"FFX_GATEWAY_URL": url, "PYTHONUNBUFFERED": "1"}
+
+
+def _master_key() -> dict[str, str]:
+    """Of secrets, where the environment has it: for the process that needs it, and no other."""
+    text = take_from_environment()
+    return {ENVIRONMENT_NAME: text} if text else {}
 
 
 def _bare(folder: DataFolder) -> dict[str, str]:
