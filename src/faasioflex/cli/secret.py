@@ -83,6 +83,19 @@ def delete(client: Client, name: NameOf, namespace: OwnNamespace = None) -> None
     print(f"Deleted {name}")
 
 
+@app.command()
+@on_platform
+def rotate(client: Client, namespace: OwnNamespace = None) -> None:
+    """Encrypt the secrets of a namespace with a new key; their values stay.
+
+    \b
+    Example:
+      ffx secret rotate --namespace shop
+    """
+    client.rotate_secrets(namespace)
+    print(f"The secrets of {client.space(namespace)} have a new key")
+
+
 def _value(source: str | None) -> bytes:
     """Raises: BadRequest, typer.BadParameter."""
     if source is None:

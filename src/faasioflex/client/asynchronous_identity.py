@@ -160,6 +160,10 @@ class AsyncIdentityMethods:
         """Raises: NotFound."""
         return await self._send(calls.delete_secret(await self.space(namespace), name))
 
+    async def rotate_secrets(self, namespace: str | None = None) -> None:
+        """Encrypt the namespace's secrets with a new key; their values stay."""
+        return await self._send(calls.rotate_secrets(await self.space(namespace)))
+
     async def quota(self, namespace: str | None = None) -> Quota:
         """The bounds of the namespace, and what of them is used."""
         return await self._send(calls.quota(await self.space(namespace)))

@@ -160,6 +160,10 @@ class IdentityMethods:
         """Raises: NotFound."""
         return self._send(calls.delete_secret(self.space(namespace), name))
 
+    def rotate_secrets(self, namespace: str | None = None) -> None:
+        """Encrypt the namespace's secrets with a new key; their values stay."""
+        return self._send(calls.rotate_secrets(self.space(namespace)))
+
     def quota(self, namespace: str | None = None) -> Quota:
         """The bounds of the namespace, and what of them is used."""
         return self._send(calls.quota(self.space(namespace)))

@@ -142,6 +142,10 @@ def delete_secret(namespace_name: str, name: str) -> Request[None]:
     return _delete(_at(f"{_at('/namespaces', namespace_name)}/secrets", name))
 
 
+def rotate_secrets(namespace_name: str) -> Request[None]:
+    return Request("POST", f"{_at('/namespaces', namespace_name)}/secrets/rotate", lambda _: None)
+
+
 def quota(name: str) -> Request[Quota]:
     return Request("GET", f"{_at('/namespaces', name)}/quota", _as(Quota))
 

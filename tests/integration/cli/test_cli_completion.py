@@ -85,7 +85,7 @@ def test_bash_completes_without_a_platform(
 def test_bash_completes_names_and_namespaces_from_the_platform(
     hello: Ffx, platform: SmallPlatform, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    here = environment | {"FFX_URL": platform.url}
+    here = environment | {"FFX_URL": platform.url, "FFX_TOKEN": platform.token}
 
     def found(*words: str) -> list[str]:
         """Asked again where nothing came: on a busy machine the platform may take more than its second."""

@@ -16,6 +16,7 @@ from faasioflex.identity.claims import AUDIENCE, Claims
 from faasioflex.identity.directory import Directory
 from faasioflex.identity.people import People
 from faasioflex.identity.tokens.admin_file import AdminTokenFile
+from faasioflex.identity.tokens.grants import Plug
 from faasioflex.identity.tokens.issuers import Issuers, issuer_of
 from faasioflex.identity.tokens.keys import SigningKeys
 from faasioflex.identity.tokens.long_lived import DAY_S, LongLivedTokens
@@ -62,6 +63,9 @@ class ProcessIdentity:
             login=self.login,
         )
         self.long_lived = LongLivedTokens(bus, self.directory, self.mint, time.time)
+        if self.login is not None:
+            elsewhere = {"issuer": self.login.issuer, "client_id": settings.login_client_id}
+            self.tokens.plug(Plug(discovery=lambda: {"ffx_login": elsewhere}))  # where ``ffx login`` goes
 
     def trusted_issuers(self) -> tuple[TrustedIssuer, ...]:
         """Whose tokens the gateway verifies: ours, under each address that this platform has had, and the login's own."""

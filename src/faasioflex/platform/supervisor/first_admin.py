@@ -10,11 +10,12 @@ from faasioflex.platform.settings import Settings
 
 
 def prepare(settings: Settings) -> str | None:
-    """The one-time password of the admin that the embedded login will make; None where there was a start before.
+    """The one-time password of the admin that the embedded login will make; None where there was a start before,
+    or people log in elsewhere.
 
     One that was told and never used, because the login did not come up, is replaced. Raises Unavailable.
     """
-    if settings.folder.login.exists():
+    if settings.login != "embedded" or settings.folder.login.exists():
         return None
     done = subprocess.run(
         [
