@@ -4,10 +4,16 @@ import json
 import stat
 from pathlib import Path
 
+import pytest
+
+from faasioflex.model.errors import Invalid
 from faasioflex.platform.folder import DataFolder
 from faasioflex.platform.private_file import make_private
 from faasioflex.platform.settings import Settings
 from faasioflex.platform.supervisor import nats
+from faasioflex.platform.supervisor.tls import CertificateFiles
+
+ANYWHERE = "0.0.0.0"  # noqa: S104
 
 
 def test_the_password_is_new_each_run_and_in_no_argument(tmp_path: Path) -> None:
@@ -25,7 +31,9 @@ def test_the_password_is_new_each_run_and_in_no_argument(tmp_path: Path) -> None
     given = {name: credentials[name] for name in ("url", "user", "password")}
     assert given == {"url": "nats://127.0.0.1:4222", "user": nats.USER, "password": run.password}
     assert not [each for each in (*secrets, credentials["issuer_seed"]) if each in " ".join(command) + repr(run)]
-    assert credentials["issuer_seed"] not in (folder.run / "nats.conf").read_text(), "the server knows the public key only"
+    assert credentials["issuer_seed"] not in (folder.run / "nats.conf").read_text(), (
+        "the server knows the public key only"
+    )
     for path in (folder.nats_credentials, folder.run / "nats.conf", folder.identity / "nats-issuer.json"):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
@@ -52,3 +60,26 @@ def test_odd_folder_names_do_not_break_out_of_the_configuration() -> None:
     odd = DataFolder(Path('/d"} accounts {'))
     text = nats.render(odd, Settings(), nats.NatsRun(4000, "secret"), "ISSUER")
     assert json.dumps(str(odd.nats)) in text
+
+
+def test_off_loopback_it_speaks_tls_by_the_gateways_certificate_or_not_at_all() -> None:
+    with pytest.raises(Invalid, match="tls-cert"):
+        nats.new_run(4000, ANYWHERE)
+    run = nats.new_run(4000, ANYWHERE, CertificateFiles(Path("/t/cert.pem"), Path("/t/key.pem"), None))
+    text = nats.render(DataFolder.at("/d"), Settings(), run, "ISSUER")
+    assert f'listen: "{ANYWHERE}:4000"' in text
+    assert 'tls { cert_file: "/t/cert.pem", key_file: "/t/key.pem"' in text
+    assert run.url.startswith("tls://")
+    assert ANYWHERE not in run.url, "an address that clients can connect to"
+
+
+def test_on_loopback_it_needs_no_certificate() -> None:
+    certificate = CertificateFiles(Path("/t/cert.pem"), Path("/t/key.pem"), None)
+    run = nats.new_run(4000, "127.0.0.1", certificate)
+    assert (run.url, run.chain) == ("nats://127.0.0.1:4000", None)
+    assert "tls {" not in nats.render(DataFolder.at("/d"), Settings(), run, "ISSUER")
+
+
+def test_the_address_is_one() -> None:
+    with pytest.raises(Invalid, match="nats_host"):
+        Settings.load({"data": "/d", "nats_host": "example.org"}, {})

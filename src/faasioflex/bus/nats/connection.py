@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 import structlog
 from nats.aio.subscription import Subscription
@@ -31,10 +32,22 @@ class _Standing:
 class Connection:
     """``problem`` is None while connected, else why not, in words."""
 
-    def __init__(self, url: str, user: str, password: str, *, name: str, inbox_prefix: str, timeout_s: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        user: str,
+        password: str,
+        *,
+        name: str,
+        inbox_prefix: str,
+        timeout_s: float,
+        certificate: Path | None = None,
+    ) -> None:
         self.timeout_s = timeout_s
         self.problem: str | None = "not connected to NATS yet"
-        self._open = partial(open_link, url, user, password, name=name, inbox_prefix=inbox_prefix)
+        self._open = partial(
+            open_link, url, user, password, name=name, inbox_prefix=inbox_prefix, certificate=certificate
+        )
         self._name = name
         self._link: Link | None = None
         self._ready = asyncio.Event()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
 from typing import Any, TypeVar
 
 import nats.errors
@@ -17,6 +18,8 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
+
+from faasioflex.bus.nats.trust import pinned
 
 T = TypeVar("T")
 OnMessage = Callable[[Msg], Awaitable[None]]
@@ -141,7 +144,9 @@ def _retrieve(task: asyncio.Task[Any]) -> None:
         task.exception()
 
 
-async def open_link(url: str, user: str, password: str, *, name: str, inbox_prefix: str) -> Link:
+async def open_link(
+    url: str, user: str, password: str, *, name: str, inbox_prefix: str, certificate: Path | None = None
+) -> Link:
     """Connect once. Raises OSError, TimeoutError, nats.errors.Error (wrong credentials among them)."""
     link = Link()
     reasons: list[Exception] = []
@@ -163,6 +168,7 @@ async def open_link(url: str, user: str, password: str, *, name: str, inbox_pref
                 password=password,
                 name=name,
                 inbox_prefix=inbox_prefix,
+                tls=pinned(certificate) if certificate is not None else None,
                 error_cb=on_error,
                 disconnected_cb=on_closed,
                 closed_cb=on_closed,

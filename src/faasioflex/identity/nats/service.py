@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import structlog
 
@@ -34,6 +35,7 @@ class Access:
     system_user: str
     system_password: str = field(repr=False)
     issuer_seed: str = field(repr=False)
+    certificate: str | None = None  # file with that of the server, where it speaks TLS
 
 
 class NatsUsers:
@@ -87,6 +89,9 @@ class NatsUsers:
         self._buses.clear()
 
     async def _connect(self, user: str, password: str) -> NatsBus:
-        bus = await nats.connect(self._access.url, user, password, name=f"callout {user}", wait_s=CONNECT_S)
+        certificate = Path(self._access.certificate) if self._access.certificate else None
+        bus = await nats.connect(
+            self._access.url, user, password, name=f"callout {user}", wait_s=CONNECT_S, certificate=certificate
+        )
         self._buses.append(bus)
         return bus

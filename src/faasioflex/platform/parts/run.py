@@ -8,6 +8,7 @@ import json
 import os
 import signal
 from collections.abc import Sequence
+from pathlib import Path
 
 import structlog
 
@@ -59,4 +60,7 @@ async def _connect(folder: DataFolder, name: str) -> NatsBus:
             f"There is no {folder.nats_credentials}: no platform runs on {folder.root}. Start it with 'ffx up', or name "
             "another folder with --data."
         ) from error
-    return await nats.connect(given["url"], given["user"], given["password"], name=name, wait_s=NATS_WITHIN_S)
+    certificate = Path(given["certificate"]) if given.get("certificate") else None
+    return await nats.connect(
+        given["url"], given["user"], given["password"], name=name, wait_s=NATS_WITHIN_S, certificate=certificate
+    )

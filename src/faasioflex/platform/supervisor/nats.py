@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ipaddress
 import json
+import os
 import secrets
+import signal
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from faasioflex.model.errors import Invalid
 from faasioflex.model.messages import CALL_SUBJECT, EVENTS_SUBJECT, USERS_ACCOUNT
 from faasioflex.platform import binaries, nats_issuer
 from faasioflex.platform.folder import DataFolder
 from faasioflex.platform.private_file import write_private
 from faasioflex.platform.settings import Settings
+from faasioflex.platform.supervisor.ports import reached_at
+from faasioflex.platform.supervisor.tls import CertificateFiles
 
 HOST = "127.0.0.1"
 USER = "platform"
@@ -20,6 +29,7 @@ LONGEST_CALL_S = 24 * 3600  # an answer that comes later finds nobody
 AUTHORIZATION_S = 3  # for the callout to answer; who is not answered comes again
 CONFIG = "nats.conf"
 INFO_WITHIN_S = 2.0
+LOOK_EVERY_S = 1.0
 
 
 def _password() -> str:
@@ -35,19 +45,34 @@ class NatsRun:
     password: str = field(repr=False)
     callout_password: str = field(default_factory=_password, repr=False)
     system_password: str = field(default_factory=_password, repr=False)
+    host: str = HOST
+    chain: Path | None = None  # certificate and key, where it speaks TLS
+    key: Path | None = None
+
+    @property
+    def reached_at(self) -> str:
+        """The address under which parts and clients connect."""
+        return reached_at(self.host)
 
     @property
     def url(self) -> str:
-        return f"nats://{HOST}:{self.port}"
-
-    @property
-    def url_with_credentials(self) -> str:
-        return f"nats://{USER}:{self.password}@{HOST}:{self.port}"
+        return f"{'tls' if self.chain else 'nats'}://{_authority(self.reached_at, self.port)}"
 
 
-def new_run(port: int) -> NatsRun:
-    """A run with fresh passwords."""
-    return NatsRun(port, _password())
+def new_run(port: int, host: str = HOST, certificate: CertificateFiles | None = None) -> NatsRun:
+    """A run with fresh passwords. Off loopback it speaks TLS only. Raises: Invalid where there is no certificate then."""
+    if ipaddress.ip_address(host).is_loopback:
+        return NatsRun(port, _password(), host=host)
+    if certificate is None:
+        raise Invalid(
+            f"On {host} others could read the tokens that NATS clients show. Use --tls-cert FILE --tls-key FILE, or --tls "
+            "self-signed: NATS shows the gateway's certificate then. Or leave nats_host out, which is loopback."
+        )
+    return NatsRun(port, _password(), host=host, chain=certificate.chain, key=certificate.key)
+
+
+def _authority(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def write(folder: DataFolder, settings: Settings, run: NatsRun) -> list[str]:
@@ -64,6 +89,7 @@ def write(folder: DataFolder, settings: Settings, run: NatsRun) -> list[str]:
         "system_user": SYSTEM_USER,
         "system_password": run.system_password,
         "issuer_seed": issuer.seed,
+        "certificate": str(run.chain) if run.chain else None,
     }
     write_private(folder.nats_credentials, json.dumps(credentials) + "\n")
     return [str(binaries.nats_server()), "--config", str(config)]
@@ -87,7 +113,8 @@ def render(folder: DataFolder, settings: Settings, run: NatsRun, issuer: str) ->
     return f"""\
 # Written at every start of the platform.
 server_name: faasioflex
-listen: {json.dumps(f"{HOST}:{run.port}")}
+listen: {json.dumps(_authority(run.host, run.port))}
+{_tls(run)}\
 max_payload: {settings.nats_max_payload_bytes}
 max_pending: {4 * settings.nats_max_payload_bytes}
 max_connections: 4096
@@ -136,6 +163,12 @@ authorization {{
 """
 
 
+def _tls(run: NatsRun) -> str:
+    if run.chain is None:
+        return ""
+    return f"tls {{ cert_file: {json.dumps(str(run.chain))}, key_file: {json.dumps(str(run.key))}, timeout: 5 }}\n"
+
+
 def _user(name: str, password: str) -> str:
     return f"{{user: {json.dumps(name)}, password: {json.dumps(password)}}}"
 
@@ -144,7 +177,7 @@ async def serves(run: NatsRun) -> bool:
     """Whether it takes connections and has recovered its JetStream (it says so in its first line)."""
     try:
         async with asyncio.timeout(INFO_WITHIN_S):
-            reader, writer = await asyncio.open_connection(HOST, run.port)
+            reader, writer = await asyncio.open_connection(run.reached_at, run.port)
             try:
                 line = await reader.readline()
             finally:
@@ -152,3 +185,17 @@ async def serves(run: NatsRun) -> bool:
     except (OSError, TimeoutError):
         return False
     return line.startswith(b"INFO ") and bool(json.loads(line[5:]).get("jetstream"))
+
+
+async def reload_when_replaced(run: NatsRun, pid: Callable[[], int | None]) -> None:
+    """For ever: have the server read its certificate again when the file is another. Parts trust the one that is in the file."""
+    if run.chain is None:
+        return
+    seen = run.chain.stat().st_mtime_ns
+    while True:
+        await asyncio.sleep(LOOK_EVERY_S)
+        with contextlib.suppress(OSError):
+            now, server = run.chain.stat().st_mtime_ns, pid()
+            if now != seen and server is not None:
+                os.kill(server, signal.SIGHUP)
+                seen = now

@@ -94,10 +94,10 @@ class GatewayPort:
             self._socket = None
 
 
-def nats_port(folder: DataFolder) -> int:
-    """A free loopback port for nats-server: that of the start before if it is free."""
+def nats_port(folder: DataFolder, host: str = "127.0.0.1") -> int:
+    """A free port for nats-server: that of the start before if it is free."""
     kept = folder.run / "nats.port"
-    port = _kept_or_free(kept, "127.0.0.1")
+    port = _kept_or_free(kept, host)
     _keep(kept, port)
     return port
 

@@ -44,6 +44,7 @@ class Supervisor:
         self._children: dict[str, Child] = {}
         self._port = GatewayPort(self._folder)
         self._announcement: Announcement | None = None
+        self._reloading: asyncio.Task[None] | None = None
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
 
@@ -90,7 +91,7 @@ class Supervisor:
         settings, folder = self._settings, self._folder
         port = self._port.reserve(self._host, settings.port)
         certificate = tls.prepare(settings, self._host)
-        run = nats.new_run(nats_port(folder))
+        run = nats.new_run(nats_port(folder, settings.nats_host), settings.nats_host, certificate)
         secure = certificate is not None
         url = gateway_url(self._host, port, secure=secure)
         outside = self._settings.url(gateway_url(reached_at(self._host), port, secure=secure))
@@ -99,6 +100,7 @@ class Supervisor:
         authority = certificate.authority if certificate else None
         parts: Plan = plan(settings, self._host, port, certificate, run, url=outside)
         await self._bring_up(parts.store)
+        self._reloading = asyncio.create_task(nats.reload_when_replaced(run, lambda: self._children["nats"].pid))
         await self._bring_up(*parts.parts)
         await self._bring_up(parts.gateway)
         await self._until("the platform", self._platform_ready, parts.parts)
@@ -176,6 +178,8 @@ class Supervisor:
         """The gateway first, so that nothing new comes in; what all depend on last. Within 15 s, see ``children.STOP_S``."""
         self._stop.set()
         self._folder.platform_json.unlink(missing_ok=True)
+        if self._reloading is not None:
+            self._reloading.cancel()
         if "envoy" in self._children and self._children["envoy"].pid is not None:
             await drain_gateway(self._folder.envoy_admin_socket, self._hurry)
         for names in (("envoy",), ("invoker", "control"), ("launcher", "egress"), ("nats",)):
