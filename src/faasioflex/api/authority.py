@@ -68,7 +68,7 @@ def may(verb: Verb) -> Callable[..., Any]:
     async def check(
         request: Request, caller: Caller, function: Annotated[FunctionName, Depends(function_name)]
     ) -> FunctionName:
-        entry = await services_of(request).registry.records.get(function.key)
+        entry = await services_of(request).registry.look(function)
         record = entry.value if entry is not None else None
         verbs = permitted(caller, resource_of(request, function, record))
         # an admin of the namespace is told of a missing one in the same words

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from faasioflex.model.identity import PrincipalKind, Role, TokenScope
+from faasioflex.model.identity import LOCAL_ADMIN, PrincipalKind, Role, TokenScope
 
 FUNCTION_PREFIX = "f-"
 SERVICE_PREFIX = "s-"
@@ -46,7 +46,7 @@ class Principal:
     def display(self) -> str:
         """For ``created_by`` and records: the e-mail of a person, else how grants name it."""
         if self.kind == "user":
-            return self.email or self.uid
+            return "admin" if self.uid == LOCAL_ADMIN else self.email or self.uid
         return next(iter(self.subjects), "anonymous")
 
 

@@ -15,6 +15,7 @@ from faasioflex.client.asynchronous import AsyncClient
 from faasioflex.model.errors import FunctionExists, FunctionNotFound
 from support.api_client import CODE, ready
 from support.archives import file, tar_gz
+from support.identity import TestIdentity
 from support.line_client import served
 from support.manager_double import obliging_manager
 
@@ -35,7 +36,7 @@ async def test_the_socket_is_its_users_alone_and_replaces_a_stale_one(bus: Memor
     with tempfile.TemporaryDirectory(prefix="ffx-api-") as folder:
         path = Path(folder) / "api.sock"
         path.write_bytes(b"stale")
-        part = ApiPart(bus, socket_path=path, invoker_socket=path, readiness=ready)
+        part = ApiPart(bus, TestIdentity(bus).api, socket_path=path, invoker_socket=path, readiness=ready)
         assert part.problem is not None
         await part.start()
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -74,7 +75,8 @@ async def test_requests_that_are_none(bus: MemoryBus, data: bytes, half: bool, s
 async def test_a_request_that_ends_in_the_middle_harms_nobody(bus: MemoryBus) -> None:
     head = b"POST /functions/register HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{"
     async with served(bus) as (part, client):
-        answer = await raw(part.socket_path, head, half=True)
+        token = f"Authorization: {client.headers['authorization']}\r\n".encode()
+        answer = await raw(part.socket_path, head.replace(b"\r\n", b"\r\n" + token, 1), half=True)
         assert answer == b"" or answer.split(b" ", 2)[1] == b"400"
         assert (await client.get("/functions")).json() == {"items": [], "next": None}
 
@@ -85,7 +87,9 @@ async def test_our_own_client_understands_every_answer(bus: MemoryBus, tmp_path:
     async with (
         served(bus) as (_, http),
         obliging_manager(bus),
-        AsyncClient("http://127.0.0.1", transport=http._transport) as ffx,
+        AsyncClient(
+            "http://127.0.0.1", token=http.headers["authorization"].partition(" ")[2], transport=http._transport
+        ) as ffx,
     ):
         document = {"name": "hello", "runtime": "python", "source": CODE}
         made = await ffx.register(document, wait_s=10)

@@ -38,10 +38,12 @@ class Slow:
 
 async def test_a_body_that_stops_coming_is_given_up(bus: MemoryBus, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(body, "LONGEST_SILENCE_S", 0.2)
-    async with served(bus) as (part, _):
+    async with served(bus) as (part, client):
         reader, writer = await asyncio.open_unix_connection(str(part.socket_path))
-        head = b"POST /functions/register HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"
-        writer.write(head)
+        head = (
+            b"POST /functions/register HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n"
+        )
+        writer.write(head + f"Authorization: {client.headers['authorization']}\r\n\r\n{{".encode())
         answer = await asyncio.wait_for(reader.readuntil(b"\r\n"), 10)
         assert answer.startswith(b"HTTP/1.1 408")
         writer.close()

@@ -41,14 +41,18 @@ class Registry:
     def problem(self) -> str | None:
         return self.functions.problem or self.statuses.problem
 
-    async def find(self, function: FunctionName) -> Entry[FunctionRecord]:
-        """The newest record, from the leader. Raises: FunctionNotFound, Unavailable."""
+    async def look(self, function: FunctionName) -> Entry[FunctionRecord] | None:
+        """The newest record, from the leader. Raises: Unavailable."""
         try:
-            entry = await self.records.get(function.key)
+            return await self.records.get(function.key)
         except Invalid as error:  # nothing that the caller could do differently
             raise FfxError(f"The stored record of {function} cannot be read: {error}") from error
+
+    async def find(self, function: FunctionName) -> Entry[FunctionRecord]:
+        """As :meth:`look`. Raises: FunctionNotFound, Unavailable."""
+        entry = await self.look(function)
         if entry is None:
-            raise FunctionNotFound(f"There is no function {function}")
+            raise FunctionNotFound(f"There is no function {function} that you may see")
         return entry
 
     async def status(self, record: FunctionRecord) -> FunctionStatus | None:
