@@ -30,6 +30,7 @@ from faasioflex.model.instance import (
 )
 from faasioflex.model.names import FunctionName
 from faasioflex.runtime.driver import LauncherDriver
+from faasioflex.runtime.launcher.folders import memory_folder
 from faasioflex.runtime.port import JobSpec
 from support.deadline import eventually
 from support.part_process import PartProcess
@@ -161,6 +162,7 @@ class World:
             "limits": limits or Limits(),
             "network": Network(),
             "platform_url": None,
+            "files": changes.pop("given", {}),
             **changes,
         }
         return InstanceSpec(code=values.pop("code", None) or self.code(files or PROBE), **values)
@@ -227,3 +229,4 @@ async def launched(mode: str, *, prepare: Callable[[Path], None] = lambda data: 
         await world.forget()
         launcher.stop()
         shutil.rmtree(data, ignore_errors=True)
+        shutil.rmtree(memory_folder(data), ignore_errors=True)

@@ -78,7 +78,8 @@ class Folders:
     def make(self, instance: str) -> InstanceFolder:
         """An empty folder. Raises: OSError."""
         folder = self._base / instance
-        (folder / SECRETS).mkdir(mode=0o700, parents=True)
+        folder.mkdir(mode=0o700)
+        (folder / SECRETS).mkdir(mode=0o700)
         return InstanceFolder(folder)
 
 
