@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -118,10 +119,10 @@ class CodeFlow:
             link = next((piece for piece in page.text.split('"') if self.step and self.step in piece), None)
             if link is None:
                 raise LoginRefused(page.text[:2000])
-            return await client.get(urljoin(str(page.url), link.replace("&amp;", "&"))), asked
+            return await client.get(urljoin(str(page.url), html.unescape(link))), asked
         if form.asks and asked:
             raise LoginRefused("the login asks again")
-        target = urljoin(str(page.url), form.action.replace("&amp;", "&") or str(page.url))
+        target = urljoin(str(page.url), form.action or str(page.url))
         values = form.fill(email, password)
         if form.method == "post":
             return await client.post(target, data=values, headers={"origin": _origin(target)}), asked or form.asks
