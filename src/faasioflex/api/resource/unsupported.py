@@ -29,8 +29,6 @@ def _unsupported(function: FunctionIn) -> Iterator[FieldError]:
         yield FieldError("/runtime", f"The runtimes so far are {', '.join(installed())}")
     if function.source is not None and function.source.image is not None:
         yield FieldError("/source/image", "Images cannot be run yet: send files or an archive")
-    if function.visibility != "private":
-        yield FieldError("/visibility", "Only private so far: there are no identities yet")
     default = Scaling()
     for field in _SCALING_FIELDS:
         value = getattr(default, field)
