@@ -16,7 +16,7 @@ from pathlib import Path
 from bench import load, machine, report
 from bench.bench import QUICK, Amount, Bench, prepared, say
 from bench.figures import Json
-from bench.measures import breakdown, deploys, first_call, idle, latency, many, throughput
+from bench.measures import breakdown, deploys, first_call, gateway, idle, latency, many, throughput
 from bench.platform_under_test import running
 
 ROOT = Path(__file__).parents[1]
@@ -39,6 +39,7 @@ def _idle(data: Path, amount: Amount) -> Json:
 ON_FOLDERS: dict[str, Callable[[Path, Amount], Json]] = {
     "idle": _idle,
     "many": many.measure,
+    "gateway": gateway.measure,
 }
 MEASURES = (*ON_FOLDERS, *ON_ECHOES)
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from bench.figures import Json
 from faasioflex.platform import binaries
 from faasioflex.runtime.language import Language, Places
 from faasioflex.runtime.toolchain import ensure
@@ -78,14 +79,21 @@ def runtime(language: Language, code: Path, deps: Path | None, folder: Path) -> 
 
 
 @contextlib.contextmanager
-def bare_envoy(upstream: str, folder: Path) -> Iterator[Server]:
-    """One worker, one listener, one route, one cluster: nothing that it could do without."""
+def bare_envoy(upstream: str, folder: Path, filters: Sequence[Json] = (), token: str | None = None) -> Iterator[Server]:
+    """One worker, one listener, one route, one cluster: nothing that it could do without. ``filters``: before the router."""
     port = free_port()
     config = folder / f"bare-envoy-{port}.json"
-    config.write_text(json.dumps(_envoy_config(port, upstream)))
+    config.write_text(json.dumps(_envoy_config(port, upstream, filters)))
     argv = [str(binaries.envoy()), "-c", str(config), "--concurrency", "1", "--log-level", "error"]
     argv += ["--use-dynamic-base-id", "--disable-hot-restart"]
-    with _running(argv, folder, f"http://127.0.0.1:{port}/", dict(os.environ)) as server:
+    with _running(argv, folder, f"http://127.0.0.1:{port}/", dict(os.environ), token=token) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def gateway_envoy(argv: Sequence[str], address: str, folder: Path, token: str) -> Iterator[Server]:
+    """The platform's own Envoy, by the command that its supervisor would give."""
+    with _running(argv, folder, address, dict(os.environ), token=token) as server:
         yield server
 
 
@@ -98,6 +106,7 @@ def _running(
     *,
     handed: tuple[int, ...] = (),
     cwd: Path | None = None,
+    token: str | None = None,
 ) -> Iterator[Server]:
     log = folder / f"server-{time.monotonic_ns()}.log"
     with log.open("wb") as output:
@@ -105,7 +114,7 @@ def _running(
             argv, env=env, cwd=cwd, pass_fds=handed, stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )
     try:
-        _wait_until_it_answers(process, address, log)
+        _wait_until_it_answers(process, address, log, token)
         yield Server(process, address)
     finally:
         process.send_signal(signal.SIGTERM)
@@ -116,13 +125,13 @@ def _running(
             process.wait(5)
 
 
-def _wait_until_it_answers(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
+def _wait_until_it_answers(process: subprocess.Popen[bytes], address: str, log: Path, token: str | None) -> None:
     from bench.caller import once
 
     deadline = time.monotonic() + READY_S
     while True:
         try:
-            once(address)
+            once(address, token)
             return
         except (OSError, RuntimeError) as error:
             if process.poll() is not None or time.monotonic() > deadline:
@@ -131,14 +140,14 @@ def _wait_until_it_answers(process: subprocess.Popen[bytes], address: str, log: 
             time.sleep(0.05)
 
 
-def _envoy_config(port: int, upstream: str) -> dict[str, object]:
+def _envoy_config(port: int, upstream: str, filters: Sequence[Json]) -> dict[str, object]:
     at = "type.googleapis.com/envoy.extensions.filters"
     route = {"match": {"prefix": "/"}, "route": {"cluster": "app"}}
     http = {
         "@type": f"{at}.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "bare",
         "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}]},
-        "http_filters": [{"name": "router", "typed_config": {"@type": f"{at}.http.router.v3.Router"}}],
+        "http_filters": [*filters, {"name": "router", "typed_config": {"@type": f"{at}.http.router.v3.Router"}}],
     }
     endpoint = {"endpoint": {"address": {"pipe": {"path": upstream.removeprefix("unix:")}}}}
     return {
