@@ -20,6 +20,7 @@ from faasioflex.model.identity import (
     UserRecord,
 )
 from faasioflex.model.invocation import Invocation
+from faasioflex.model.login import Account, AccountEmail, LoginState
 from faasioflex.model.route import FunctionRoute
 from faasioflex.model.status import DesiredScale, FunctionStatus
 
@@ -68,6 +69,9 @@ REFRESH = BucketPlan("ffx_refresh", RefreshFamily, ttl_s=30 * 86_400)  # what no
 QUOTAS = BucketPlan("ffx_quotas", Quota)
 SECRETS = BucketPlan("ffx_secrets", SecretRecord)
 SECRET_KEYS = BucketPlan("ffx_keys", NamespaceKey)
+LOGINS = BucketPlan("ffx_logins", Account)
+LOGIN_EMAILS = BucketPlan("ffx_login_emails", AccountEmail)
+LOGIN_STATE = BucketPlan("ffx_login_state", LoginState, ttl_s=8 * 86_400)  # invitations last longest
 IDENTITY = (
     USERS,
     GROUPS,
@@ -81,6 +85,9 @@ IDENTITY = (
     QUOTAS,
     SECRETS,
     SECRET_KEYS,
+    LOGINS,
+    LOGIN_EMAILS,
+    LOGIN_STATE,
 )
 BUCKETS = (FUNCTIONS, REVISIONS, STATUS, SCALE, ROUTES, INVOCATIONS, *IDENTITY)
 

@@ -48,8 +48,13 @@ class Mint:
     def function(self, name: FunctionName, function_uid: str, now: float) -> Minted:
         """As who a function calls others. ``function_uid``: of its registration; another one of that name is somebody else."""
         pid = f"{FUNCTION_PREFIX}{name.key}"
-        claims = {"namespace": name.namespace, "function_uid": function_uid}
+        claims = {"namespace": name.namespace, "function_uid": function_uid, "jti": function_jti(function_uid)}
         return self._sign("function", pid, pid, claims, now=now, expires_at=now + FUNCTION_S)
+
+    def client(self, client_id: str, now: float) -> Minted:
+        """Of a client that acts for itself: its own audience, so that the platform does not take it."""
+        expires_at = now + ACCESS_S
+        return self._sign("access", client_id, client_id, {}, now=now, expires_at=expires_at, audience=client_id)
 
     def personal(self, record: TokenRecord, user: UserRecord, groups: Iterable[str], now: float) -> Minted:
         return self._person("personal", user, record.token_id, groups, now=now, expires_at=record.expires_at)
@@ -92,7 +97,6 @@ class Mint:
         expires_at: float,
         audience: str = AUDIENCE,
     ) -> Minted:
-        jti = secrets.token_urlsafe(16)
         claims = {
             "iss": self.issuer,
             "sub": subject,
@@ -100,13 +104,18 @@ class Mint:
             "iat": now,
             "nbf": now,
             "exp": expires_at,
-            "jti": jti,
+            "jti": secrets.token_urlsafe(16),
             "pid": pid,
             "kind": kind,
             **more,
         }
         claims |= {name: int(claims[name]) for name in ("iat", "nbf", "exp")}
-        return Minted(self._keys.sign(claims, TOKEN_TYPE), jti, float(int(expires_at)))
+        return Minted(self._keys.sign(claims, TOKEN_TYPE), claims["jti"], float(int(expires_at)))
+
+
+def function_jti(function_uid: str) -> str:
+    """The id of every token of one registration of a function: all of them are revoked by it when the function is deleted."""
+    return f"{FUNCTION_PREFIX}{function_uid}"
 
 
 def printable(text: str) -> str:

@@ -198,6 +198,14 @@ class TokenService:
             "scope": scope,
         }
 
+    async def people_of(self, identity: Identity) -> UserRecord:
+        """Raises: NotAuthenticated where the account is disabled; Unavailable."""
+        return await self._people.provision(identity)
+
+    async def end_logins(self, issuer: str, subject: str) -> None:
+        """As :meth:`end_all`, of somebody as their login knows them."""
+        await self.end_all(self._people.uid(issuer, subject))
+
     async def end_all(self, uid: str) -> None:
         """Void every access token and login of a person: disabled, password changed, "log out everywhere"."""
         await self.revocations.cut_off(uid)
