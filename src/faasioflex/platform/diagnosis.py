@@ -37,7 +37,8 @@ def examine(settings: Settings) -> list[Finding]:
         )
     ]
     found += _toolchains()
-    found += asyncio.run(capabilities.probe(folder.root, mode=settings.runtime))
+    wanted = Path(settings.memory_folder) if settings.memory_folder else None
+    found += asyncio.run(capabilities.probe(folder.root, mode=settings.runtime, wanted=wanted))
     return [*found, _folder(folder), _port(settings)]
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from faasioflex.runtime.language import interpreter, language_folders
+from faasioflex.runtime.launcher import folders
 from faasioflex.runtime.sandbox import cgroups, seccomp
 from faasioflex.runtime.sandbox.program import locate
 from faasioflex.runtime.sandbox.trial import overlay_problem, sandbox_problem
@@ -34,11 +35,16 @@ class Finding:
 
 
 async def probe(
-    data: Path, *, host: str = "127.0.0.1", port: int | None = None, mode: str = "sandbox"
+    data: Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    mode: str = "sandbox",
+    wanted: Path | None = None,
 ) -> list[Finding]:
     """Look at everything; takes well under a second and leaves nothing behind. ``port`` None or 0 is not looked at.
 
-    A ``fail`` means that ``ffx up`` with that ``mode`` would not work.
+    ``wanted``: the setting memory_folder. A ``fail`` means that ``ffx up`` with that ``mode`` would not work.
     """
     found = []
     if mode == "sandbox":
@@ -50,7 +56,7 @@ async def probe(
             await overlays(),
             readable_runtimes(),
         ]
-    found += [disk(data), memory(), open_files(), hidden_processes()]
+    found += [memory_folder(data, wanted), disk(data), memory(), open_files(), hidden_processes()]
     if port:
         found.append(free_port(host, port))
     return found
@@ -99,6 +105,17 @@ def userns_cure(sysctls: Path) -> str:
     return (
         "ask the administrator for unprivileged user namespaces, or use --runtime process (no isolation, for debugging)"
     )
+
+
+def memory_folder(data: Path, wanted: Path | None = None) -> Finding:
+    """Where secrets and tokens of running functions are: nowhere on a disk."""
+    try:
+        place = folders.memory_folder(data, wanted)
+    except OSError as error:
+        return Finding(
+            "secrets in memory", "fail", str(error), "mount a tmpfs at /dev/shm, or name one as memory_folder"
+        )
+    return Finding("secrets in memory", "ok", f"files of running functions are in {place.parent}")
 
 
 def seccomp_filter() -> Finding:

@@ -100,6 +100,7 @@ class Instances:
                     network=spec.network,
                     code=code,
                     platform_url=self._url,
+                    files={f"secrets/{name}": value.encode() for name, value in project.secrets.items()},
                 )
             )
             async with asyncio.timeout(START_S):

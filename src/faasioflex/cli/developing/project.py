@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from faasioflex.api.resource.document import read_function
@@ -13,13 +13,15 @@ from faasioflex.model.function import FunctionSpec
 from faasioflex.model.names import ADMIN_NAMESPACE
 
 ENV_FILE = ".env"
+SECRETS_FILE = ".env.secrets"  # stays at home as every .env.* does
 
 
 @dataclass(frozen=True)
 class Project:
     """``spec.env`` has everything that the function gets; ``from_file`` names what of it comes from ``env_file``.
 
-    ``skipped``: a sentence for each line of ``env_file`` that cannot be read.
+    ``skipped``: a sentence for each line of a file that cannot be read. ``secrets``: the values of those that it lists, from
+    the folder's .env.secrets; ``missing`` are not there.
     """
 
     folder: Path
@@ -27,6 +29,8 @@ class Project:
     env_file: Path
     from_file: tuple[str, ...]
     skipped: tuple[str, ...] = ()
+    secrets: dict[str, str] = field(default_factory=dict, repr=False)
+    missing: tuple[str, ...] = ()
 
 
 def read_project(folder: Path, env_file: Path | None = None, *, env_of_folder: bool = True) -> Project:
@@ -47,7 +51,11 @@ def read_project(folder: Path, env_file: Path | None = None, *, env_of_folder: b
     if extra and (env is None or isinstance(env, dict)):
         document["env"] = {**(env or {}), **extra}
     spec = read_function(document).spec(ADMIN_NAMESPACE)
-    return Project(folder, spec, env_file or folder / ENV_FILE, tuple(extra), skipped)
+    held, unread = read_env(folder / SECRETS_FILE, must_exist=False) if spec.secrets else ({}, ())
+    secrets = {name: held[name] for name in spec.secrets if name in held}
+    missing = tuple(name for name in spec.secrets if name not in held)
+    skipped += unread
+    return Project(folder, spec, env_file or folder / ENV_FILE, tuple(extra), skipped, secrets, missing)
 
 
 def read_env(file: Path, *, must_exist: bool) -> tuple[dict[str, str], tuple[str, ...]]:

@@ -20,7 +20,7 @@ from faasioflex.cli.developing.front import HOST, Front
 from faasioflex.cli.developing.instances import Instances
 from faasioflex.cli.developing.making import Maker
 from faasioflex.cli.developing.node import local_node
-from faasioflex.cli.developing.project import Project, read_project
+from faasioflex.cli.developing.project import SECRETS_FILE, Project, read_project
 from faasioflex.cli.developing.screen import Screen
 from faasioflex.cli.developing.told import Tell, ToldCalls
 from faasioflex.invoker.call import Call
@@ -70,6 +70,10 @@ class Session:
             self.project = project
             for line in project.skipped:
                 self.screen.note(line)
+            if project.missing:
+                self.screen.note(
+                    f"no value for the secrets {', '.join(project.missing)}: add NAME=value to {SECRETS_FILE}"
+                )
             if self.instances.serving is None:
                 await self.instances.hold(project.spec.limits, number)
             code = await self.maker.make(project, number, self.screen.build)

@@ -1,4 +1,4 @@
-"""Which saves count: those of files that would be deployed, of function.yaml, of .ffxignore and of the .env file."""
+"""Which saves count: those of files that would be deployed, of function.yaml, of .ffxignore and of the .env files."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+from faasioflex.cli.developing.project import SECRETS_FILE
 from faasioflex.cli.manifest import MANIFEST
 from faasioflex.cli.packing.ignore import IGNORE_FILE, Ignore
 from faasioflex.model.errors import BadRequest
@@ -20,7 +21,7 @@ class Counts:
 
     def __init__(self, folder: Path, env_file: Path) -> None:
         self._folder = folder
-        self._always = {folder / MANIFEST, folder / IGNORE_FILE, env_file}
+        self._always = {folder / MANIFEST, folder / IGNORE_FILE, folder / SECRETS_FILE, env_file}
         self._read()
 
     def __call__(self, _change: Any, path: str) -> bool:
