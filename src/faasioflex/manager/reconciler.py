@@ -11,6 +11,8 @@ import structlog
 from faasioflex.bus.buckets import FUNCTIONS, REVISIONS, ROUTES, SCALE, STATUS
 from faasioflex.bus.mirror import Mirror
 from faasioflex.bus.port import Bus, Entry
+from faasioflex.identity.tokens.mint import FUNCTION_S, function_jti
+from faasioflex.identity.tokens.revocations import Revocations
 from faasioflex.manager.lifecycle import Lifecycle
 from faasioflex.manager.members import Members
 from faasioflex.manager.plan import (
@@ -54,6 +56,7 @@ class Reconciler:
         self._lifecycle = lifecycle
         self._members = members
         self._clock = clock
+        self._revocations = Revocations(bus, clock)
         self.states: dict[str, FunctionState] = {}
         self._functions: Mirror[FunctionRecord] = Mirror(bus.bucket(FUNCTIONS.name, FunctionRecord))
         self._revisions: Mirror[RevisionRecord] = Mirror(bus.bucket(REVISIONS.name, RevisionRecord))
@@ -297,7 +300,8 @@ class Reconciler:
         return False
 
     async def _remove(self, key: str, state: FunctionState) -> None:
-        """Records of a deleted function; its own record last, so that a crash on the way repeats this."""
+        """Records of a deleted function, and its tokens; its own record last, so that a crash on the way repeats this."""
+        await self._revocations.revoke_jti(function_jti(state.record.uid), self._clock() + FUNCTION_S)
         await self._routes.delete(key)
         await self._status.delete(key)
         self._written.discard(key)

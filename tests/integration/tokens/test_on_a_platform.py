@@ -58,6 +58,24 @@ def test_a_service_token_calls_and_ends_everywhere_within_two_seconds(platform: 
     assert (answer.status_code, answer.json()["code"]) == (401, "token-revoked")
 
 
+def test_the_tokens_of_a_function_end_with_it(platform: Platform) -> None:
+    code = "def handle(event, context):\n    return context.token()\n"
+    body = {"name": "asks", "runtime": "python", "source": {"files": {"main.py": code}}}
+    with platform.client() as admin:
+        admin.post("/functions/register?wait_s=60", json=body)
+        token = admin.get("/f/admin/asks").text
+        headers = {"Authorization": f"Bearer {token}"}
+        said = httpx.get(f"{platform.url}/whoami", headers=headers, trust_env=False)
+        assert (said.status_code, said.json()["id"]) == (200, "f-admin.asks"), said.text
+        assert call(platform, token).status_code == 404  # nobody granted it anything
+        to = {"verbs": ["invoke"]}
+        assert admin.put("/functions/admin/who/grants/function%3Aadmin%2Fasks", json=to).status_code in (200, 201)
+        wait_for(lambda: call(platform, token).text == "f-admin.asks", WITHIN_S, "the grant is in force")
+        assert admin.delete("/functions/admin/asks").status_code == 204
+    wait_for(lambda: call(platform, token).status_code == 401, 2, "the token is void")
+    assert httpx.get(f"{platform.url}/whoami", headers=headers, trust_env=False).status_code == 401
+
+
 def test_a_token_that_may_read_may_not_call(platform: Platform) -> None:
     token = made(platform, kind="service", namespaces=["admin"], verbs=["read"])
     assert call(platform, token["token"]).status_code == 403
