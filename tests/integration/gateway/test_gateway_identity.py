@@ -10,8 +10,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from envoy.extensions.common.matching.v3 import extension_matcher_pb2
+from google.protobuf.json_format import ParseDict
 
+from faasioflex.gateway.envoy import admission, discovered
 from faasioflex.gateway.envoy.identity import PID_HEADER
+from faasioflex.gateway.envoy.routes import ELSEWHERE
+from faasioflex.gateway.envoy.scripts import elsewhere_script, only_for
 from faasioflex.gateway.port import RouteTable, TableFunction, TrustedIssuer
 from faasioflex.identity.access import Access, Revoked
 from faasioflex.identity.claims import AUDIENCE
@@ -230,9 +235,18 @@ async def test_the_api_gets_the_token_itself() -> None:
         assert about.stack.api.seen[-1].headers["authorization"] == f"Bearer {mine}"
 
 
-def test_the_rules_of_a_function_name_nobody_where_nobody_is_named() -> None:
-    from faasioflex.gateway.envoy import admission
+async def test_the_guard_holds_also_without_the_diversion() -> None:
+    async with world(Access(pids=frozenset({ALICE}))) as about:
+        everybody = only_for(admission.ADMIT_FILTER, elsewhere_script(ELSEWHERE), [])["typed_config"]
+        del everybody["@type"]
+        message = ParseDict(everybody, extension_matcher_pb2.ExtensionWithMatcher())
+        file = about.stack.base.folder / admission.ADMIT_FILE
+        discovered.write_message(file, admission.ADMIT_FILTER, message)
 
-    text = json.dumps(admission.on_route(Access()))
-    assert "exact_match_map" in text
-    assert "prefix_match_map" not in text
+        async def refused() -> bool:
+            return (await about.stack.get("/f/acme/hello", headers=bearer(token(BOB))))[0] == 403
+
+        await until(refused)
+        assert (await about.stack.get("/f/acme/hello"))[0] == 403
+        assert await about.who_answers(bearer(token())) == "one"
+        assert not [seen for seen in about.instance.seen if seen.headers.get("x-ffx-user") != ALICE]

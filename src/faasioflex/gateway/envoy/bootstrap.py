@@ -9,7 +9,7 @@ import json
 import os
 from pathlib import Path
 
-from faasioflex.gateway.envoy import identity, limits
+from faasioflex.gateway.envoy import admission, identity, limits
 from faasioflex.gateway.envoy.clusters import ADS, fixed_clusters
 from faasioflex.gateway.envoy.functions_listener import connection_limit, functions_listener
 from faasioflex.gateway.envoy.listener import listener
@@ -53,6 +53,7 @@ def write(settings: EnvoySettings) -> Path:
         fresh.write_text(json.dumps(content, indent=1))
         os.replace(fresh, settings.folder / name)
     identity.write_missing(settings.folder, ELSEWHERE)
+    admission.Lists(settings.folder, ELSEWHERE).write_missing()
     limits.write_missing(settings.folder)
     return settings.folder / CONFIG_FILE
 

@@ -14,7 +14,7 @@ from envoy.service.accesslog.v3 import als_pb2_grpc
 from envoy.service.discovery.v3 import ads_pb2_grpc
 from envoy.service.load_stats.v3 import lrs_pb2_grpc
 
-from faasioflex.gateway.envoy import identity, limits
+from faasioflex.gateway.envoy import admission, identity, limits
 from faasioflex.gateway.envoy.ads import AdsServer
 from faasioflex.gateway.envoy.lrs import LoadServer
 from faasioflex.gateway.envoy.proto import CLUSTER, ENDPOINTS, VIRTUAL_HOST
@@ -57,6 +57,7 @@ class EnvoyGateway:
         self._uses = UseServer()
         self._calls = CallStats(settings.admin_socket)
         self._renderer = Renderer(settings)
+        self._lists = admission.Lists(settings.folder, ELSEWHERE)
         self._clusters: dict[str, Resource] = {}
         self._endpoints: dict[str, Resource] = {}
         self._left_at: dict[str, float] = {}  # cluster -> when the last route to it went
@@ -109,6 +110,7 @@ class EnvoyGateway:
     async def apply(self, table: RouteTable) -> None:
         identity.write_tokens(self._settings.folder, table.issuers)
         identity.write_revoked(self._settings.folder, table.revoked, ELSEWHERE)
+        self._lists.write(table.functions)
         limits.write(self._settings.folder, table.functions)
         rendered = self._renderer.render(table)
         async with self._applying:

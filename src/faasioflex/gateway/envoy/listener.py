@@ -7,7 +7,7 @@ from pathlib import Path
 from faasioflex.gateway.envoy import admission, cors, identity, limits, scripts, uses
 from faasioflex.gateway.envoy.proto import Json, overwrite, seconds, typed
 from faasioflex.gateway.envoy.replies import local_replies
-from faasioflex.gateway.envoy.routes import CLIENT_ID_HEADER, ELSEWHERE, LIVE, ROUTES, VHOST_HEADER
+from faasioflex.gateway.envoy.routes import CLIENT_ID_HEADER, LIVE, ROUTES, VHOST_HEADER
 from faasioflex.gateway.envoy.settings import MIB, EnvoySettings
 
 KIB = 1024
@@ -99,7 +99,7 @@ def _filters(settings: EnvoySettings) -> list[Json]:
         {"name": "envoy.filters.http.header_mutation", "typed_config": answers},
         cors.FILTER,
         *identity.filters(settings),
-        *admission.filters(ELSEWHERE),
+        *admission.filters(settings),
         *limits.filters(settings),
         uses.marking(),
         {"name": "envoy.filters.http.router", "typed_config": router},

@@ -92,7 +92,7 @@ def _routes(function: TableFunction, match: Json, settings: EnvoySettings) -> li
     silence_s = max(each.timeout_s + each.hold_s for each in serving) + BACKSTOP_S
     target, named = _target(function, serving)
     limited = limits.on_route(function)
-    per_filter = {**answer["typed_per_filter_config"], **admission.on_route(function.access)}
+    per_filter = {**answer["typed_per_filter_config"], **admission.on_route(function)}
     for methods in (retries.IDEMPOTENT, None):
         routes.append(
             {
@@ -113,7 +113,7 @@ def _routes(function: TableFunction, match: Json, settings: EnvoySettings) -> li
                     overwrite("x-ffx-function", function.function.name),
                     *named.request,
                 ],
-                "request_headers_to_remove": [JTI_HEADER],
+                "request_headers_to_remove": [JTI_HEADER, admission.KEY_HEADER],
                 **answer,
                 "typed_per_filter_config": per_filter,
                 "metadata": limited.get("metadata", {}),

@@ -30,6 +30,7 @@ from faasioflex.gateway.envoy.proto import Json
 from faasioflex.gateway.envoy.resources import Resource
 from faasioflex.gateway.envoy.settings import EnvoySettings
 from faasioflex.gateway.port import RouteTable, TableFunction
+from faasioflex.identity.access import Access
 
 INSIDE_ANY = (_codec, _cors, _inputs, _lua, _matching, _mutation, _priorities, _rbac, _rbac_action, _skip, _upstreams)
 
@@ -123,7 +124,9 @@ def _packed(routes: list[Json]) -> AnyMessage:
 
 
 def _without_addresses(function: TableFunction) -> TableFunction:
-    """What its routes depend on: the share and the bounds of each serving revision, not where the instances are."""
+    """What its routes depend on: the share and the bounds of each serving revision, not where the instances are or who may call."""
     return replace(
-        function, revisions=tuple(replace(each, addresses=()) for each in function.revisions if each.percent > 0)
+        function,
+        access=Access(public=function.access.public),
+        revisions=tuple(replace(each, addresses=()) for each in function.revisions if each.percent > 0),
     )
