@@ -122,9 +122,13 @@ class Users:
         if login is None or not here:
             return
         if name is not None or password is not None or (disabled is not None and login.abilities.disable):
-            await login.change_user(
-                held.subject, name=name, password=password, disabled=disabled if login.abilities.disable else None
-            )
+            try:
+                await login.change_user(
+                    held.subject, name=name, password=password, disabled=disabled if login.abilities.disable else None
+                )
+            except NotFound:
+                if name is not None or password is not None:
+                    raise  # else they come by a connector of the login (LDAP): what the record here says is what counts
 
     def _check_not_local(self, uid: str) -> None:
         if uid == LOCAL_ADMIN:
