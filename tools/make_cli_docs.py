@@ -23,8 +23,9 @@ HEAD = """# The command `ffx`
 
 `-o table|json|yaml` on what reads. `--url` or `FFX_URL` names the platform, else it is the one whose data folder is given with
 `--data` or `FFX_DATA`, else the context in use (`ffx context`), else the one that runs on this machine. A token comes from
-`--token-file` or `FFX_TOKEN`, never as an argument. NAME is `name` or `namespace/name`. `NO_COLOR` and output that is no terminal
-are plain.
+`--token-file`, else from `FFX_TOKEN`, else from `ffx login`, else from the context's file; on this machine the platform's own is used
+where nobody logged in. It is never an argument. NAME is `name` (in your own namespace) or `namespace/name`. `NO_COLOR` and output that
+is no terminal are plain.
 
 Exit codes: 0 done; 1 the request failed, with a sentence and its `code` on stderr; 2 wrong usage; 130 interrupted.
 """
