@@ -20,7 +20,7 @@ def test_a_key_comes_back_from_its_seed() -> None:
 
 
 @pytest.mark.parametrize(
-    "spoil", [lambda s: s[:-1] + ("A" if s[-1] != "A" else "B"), lambda s: "SU" + s[2:], lambda s: ""]
+    "spoil", [lambda s: s[:20] + ("A" if s[20] != "A" else "B") + s[21:], lambda s: "SU" + s[2:], lambda s: ""]
 )
 def test_what_is_no_seed_is_refused(spoil: object) -> None:
     with pytest.raises(ValueError, match=r"key|seed|padding"):
