@@ -97,8 +97,8 @@ class SigningKeys:
 
     def public(self, kid: str) -> RSAKey | None:
         """The key that a token names; looks for new files when it is unknown."""
-        for keys in (self._current(), self._again(kid)):
-            for key in keys.values():
+        for look in (self._current, self._again):
+            for key in look().values():
                 if key.kid == kid:
                     return key.private
         return None
@@ -119,7 +119,7 @@ class SigningKeys:
             self._read()
         return self._keys
 
-    def _again(self, kid: str) -> dict[str, SigningKey]:
+    def _again(self) -> dict[str, SigningKey]:
         """A key that another process made this moment; a flood of unknown names reads no more than a few file names."""
         if {path.name for path in self._files()} != self._keys.keys():
             self._read()
