@@ -13,6 +13,7 @@ from faasioflex.identity.dex.login import DexLogin
 from faasioflex.identity.dex.passwords import DexAddress
 from faasioflex.identity.oidc.id_token import Expected
 from support.dex import CLIENT, REDIRECT, Dex, program
+from support.embedded_login import embedded_login
 from support.login_world import World
 
 
@@ -38,7 +39,13 @@ async def _dex(folder: Path, request: pytest.FixtureRequest) -> AsyncIterator[Wo
         await login.stop()
 
 
-WORLDS = {"dex": _dex}
+@asynccontextmanager
+async def _embedded(folder: Path, _: pytest.FixtureRequest) -> AsyncIterator[World]:
+    async with embedded_login(folder) as login:
+        yield World(login, "ffx-cli", "http://127.0.0.1:5/callback")
+
+
+WORLDS = {"embedded": _embedded, "dex": _dex}
 
 
 @pytest.fixture(params=WORLDS)
