@@ -80,14 +80,19 @@ class Random:
     async def _sign(self, now: float) -> None:
         records = self.bus.bucket(buckets.TOKENS.name, TokenRecord)
         mint = self.identity.mint
+        directory = self.identity.directory
+        await until(lambda: len(directory.grants.entries) == len(self.functions) and len(directory.groups.entries) == 2)
         for user in self.users:
             self.tokens[user.email] = mint.access(user, (), now).token
         for number in range(8):
             user = self.chance.choice(self.users)
             record = TokenRecord(f"t-{number}", "personal", "", user.uid, user.namespace, self.scope(), now, now + 600)
+            groups = tuple(sorted(directory.groups_of(user.uid, user.claimed_groups)))
+            if number:  # what the first says of its owner is not so any more: the invoker has to do with it
+                record = replace(record, groups=groups, email=user.email)
             await records.put(record.token_id, record)
             self.tokens[f"{record.token_id} of {user.email} {record.scope}"] = mint.personal(
-                record, user, (), now
+                record, user, record.groups, now
             ).token
         for number in range(4):
             scope = replace(self.scope(), namespaces=self.some(NAMESPACES), verbs=self.verbs())
@@ -162,6 +167,8 @@ async def test_who_reaches_an_instance_is_whom_the_policy_allows(seed: int) -> N
                 assert status == 200
                 direct, may = answerer == "instance", made.says(token, name)
                 # A public function is for everybody; a token that is not good any more is looked at by the invoker first.
+                if may and not direct and who.startswith("t-0 "):
+                    continue
                 if direct != may and not (made.visibility[name] == "public" and direct):
                     wrong.append(f"{who} -> {name} ({made.visibility[name]}): Envoy {direct}, policy {may}")
         assert not wrong, "\n".join(wrong)

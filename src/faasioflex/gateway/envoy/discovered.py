@@ -14,10 +14,10 @@ from envoy.service.discovery.v3 import discovery_pb2
 from faasioflex.gateway.envoy.proto import Json, typed
 
 
-def named(name: str, file: Path, type_url: str) -> Json:
+def named(name: str, file: Path, *type_urls: str) -> Json:
     """The place of the filter ``name`` among the others."""
     source = {"path_config_source": {"path": str(file)}, "resource_api_version": "V3"}
-    return {"name": name, "config_discovery": {"config_source": source, "type_urls": [type_url]}}
+    return {"name": name, "config_discovery": {"config_source": source, "type_urls": list(type_urls)}}
 
 
 def write(path: Path, name: str, config: Json) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from faasioflex.gateway.envoy import discovered
 from faasioflex.gateway.envoy.identity import PID_HEADER
-from faasioflex.gateway.envoy.proto import Json, overwrite, typed
+from faasioflex.gateway.envoy.proto import TYPE, Json, overwrite, typed
 from faasioflex.gateway.envoy.settings import EnvoySettings
 from faasioflex.gateway.port import TableFunction
 
@@ -22,6 +22,9 @@ LIMITED_HEADER = "x-ffx-limited"  # in a 429 until its body is made: whose bound
 MINUTE_S = 60
 MOST_CALLERS = 10_000  # per bound; the one that was not seen for longest is forgotten
 _TYPE = "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit"
+_NOTHING = (
+    "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation"  # in the place of a limit that bounds nothing
+)
 _PLENTY = {"max_tokens": 4_000_000_000, "tokens_per_fill": 4_000_000_000, "fill_interval": f"{MINUTE_S}s"}
 
 
@@ -49,9 +52,7 @@ KINDS = (CALLER, FUNCTION, NAMESPACE)  # who is over their own bound takes nothi
 
 
 def filters(settings: EnvoySettings) -> list[Json]:
-    return [
-        discovered.named(kind.filter, settings.folder / kind.file, f"type.googleapis.com/{_TYPE}") for kind in KINDS
-    ]
+    return [discovered.named(kind.filter, settings.folder / kind.file, TYPE + _TYPE, TYPE + _NOTHING) for kind in KINDS]
 
 
 def write(folder: Path, functions: Iterable[TableFunction]) -> None:
@@ -103,6 +104,8 @@ def _filter(kind: Kind, functions: list[TableFunction]) -> Json:
     for function in functions:
         for key, entries, bucket in _buckets(kind, function):
             descriptors[key] = {"entries": entries, "token_bucket": bucket}
+    if not descriptors:
+        return typed(_NOTHING)
     always = {"default_value": {"numerator": 100}, "runtime_key": f"ffx.no_such_key.{kind.name}"}
     return typed(
         _TYPE,
