@@ -42,3 +42,17 @@ def check_storage(quota: Quota, namespace: str, held_bytes: int, more_bytes: int
             f"The code of the namespace {namespace} may take {quota.storage_bytes} bytes, takes {held_bytes}, and this is "
             f"{more_bytes} more: delete functions, or have its quota 'storage_bytes' raised"
         )
+
+
+def check_kept(quota: Quota, namespace: str, instances: int, memory_bytes: int) -> None:
+    """What all functions together are to keep running. Raises: QuotaExceeded."""
+    if quota.instances is not None and instances > quota.instances:
+        raise QuotaExceeded(
+            f"The namespace {namespace} may have {quota.instances} instances and its functions would keep {instances}: ask "
+            "for fewer, or have its quota 'instances' raised"
+        )
+    if quota.memory_bytes is not None and memory_bytes > quota.memory_bytes:
+        raise QuotaExceeded(
+            f"The instances of the namespace {namespace} may take {quota.memory_bytes} bytes of memory and its functions "
+            f"would keep {memory_bytes}: ask for fewer, or have its quota 'memory_bytes' raised"
+        )

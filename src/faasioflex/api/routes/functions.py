@@ -33,7 +33,7 @@ from faasioflex.identity.principal import Principal
 from faasioflex.manager.archive.canonical import Code
 from faasioflex.manager.functions import read
 from faasioflex.manager.functions.delete import delete
-from faasioflex.manager.functions.quota import check_room
+from faasioflex.manager.functions.quota import check_instances, check_room
 from faasioflex.manager.functions.register import check_free, register
 from faasioflex.manager.functions.revise import Wanted
 from faasioflex.manager.functions.update import update
@@ -66,6 +66,7 @@ async def register_function(request: Request, context: Context, caller: Caller, 
         if code is None:
             raise invalid(FieldError("/source", "Say where the code is: files, archive, or a file beside the JSON"))
         await check_room(context.registry, context.resources.quotas, spec.function, code.source, new=True)
+        await check_instances(context.registry, context.resources.quotas, spec)
         await context.resources.namespaces.ensure(spec.namespace, caller, context.now())
         entry = await register(context.registry, spec, code, wanted.rollout, actor=caller.display, now=context.now())
     return await changed(context, entry.value, wait_s, 201)
@@ -119,6 +120,7 @@ async def put_function(
         await check_secrets(context, caller, function.namespace, wanted.secrets, before)
         code = await context.uploads.code(wanted.source, upload.archive)
         await _check_code(context, function, code)
+        await check_instances(context.registry, context.resources.quotas, wanted.spec(function.namespace))
         entry = await update(
             context.registry,
             function,
@@ -155,6 +157,7 @@ async def patch_function(
         await check_secrets(context, caller, function.namespace, now_wanted.secrets, held.spec.secrets)
         code = await context.uploads.code(now_wanted.source, upload.archive)
         await _check_code(context, function, code)
+        await check_instances(context.registry, context.resources.quotas, now_wanted.spec(function.namespace))
         entry = await update(
             context.registry,
             function,

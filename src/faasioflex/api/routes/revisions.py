@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
@@ -18,6 +19,7 @@ from faasioflex.api.resource.shapes import FunctionOut, RevisionOut, RevisionPag
 from faasioflex.api.routes.answers import ETAG, changed
 from faasioflex.api.schema import IF_MATCH, json_body
 from faasioflex.manager.functions import read
+from faasioflex.manager.functions.quota import check_instances
 from faasioflex.manager.functions.scale import scale
 from faasioflex.manager.functions.split import roll_back, set_traffic
 
@@ -78,5 +80,8 @@ async def post_rollback(request: Request, context: Context, function: Operate, w
 async def put_scale(request: Request, context: Context, function: Operate) -> Response:
     """So many instances now, and at least as many from now on; 0 stops them until the next call."""
     wanted = validate(ScaleIn, await small_json(request))
+    held = (await context.registry.find(function)).value.spec
+    kept = replace(held, scaling=replace(held.scaling, min_instances=wanted.instances))
+    await check_instances(context.registry, context.resources.quotas, kept)
     entry = await scale(context.registry, function, wanted.instances, now=context.now(), guard=if_match(request))
     return await changed(context, entry.value, 0)

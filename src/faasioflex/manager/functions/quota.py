@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import asdict
 
-from faasioflex.identity.quotas import Quotas, check_functions, check_storage
+from faasioflex.identity.quotas import Quotas, check_functions, check_kept, check_storage
 from faasioflex.manager.functions.registry import Registry
-from faasioflex.model.errors import QuotaExceeded
-from faasioflex.model.function import CodeSource, FunctionRecord, Source
+from faasioflex.model.function import CodeSource, FunctionRecord, FunctionSpec, Source
 from faasioflex.model.names import FunctionName
 
 
@@ -45,13 +44,21 @@ async def check_room(registry: Registry, quotas: Quotas, function: FunctionName,
             check_storage(quota, function.namespace, sum(held.values()), source.size_bytes)
 
 
-def check_scale(quota_instances: int | None, namespace: str, wanted: int) -> None:
-    """Raises: QuotaExceeded."""
-    if quota_instances is not None and wanted > quota_instances:
-        raise QuotaExceeded(
-            f"The namespace {namespace} may have {quota_instances} instances: ask for fewer, or have its quota "
-            "'instances' raised"
-        )
+async def check_instances(registry: Registry, quotas: Quotas, spec: FunctionSpec) -> None:
+    """For a function that is to keep ``min_instances``, beside what others of its namespace keep. Raises: QuotaExceeded."""
+    quota = await quotas.get(spec.namespace)
+    kept = spec.scaling.min_instances
+    if kept == 0 or (quota.instances is None and quota.memory_bytes is None):
+        return
+    await registry.caught_up()
+    specs = [one.spec for one in _records(registry, spec.namespace) if one.spec.name != spec.name]
+    specs.append(spec)
+    check_kept(
+        quota,
+        spec.namespace,
+        sum(one.scaling.min_instances for one in specs),
+        sum(one.scaling.min_instances * one.limits.memory_bytes for one in specs),
+    )
 
 
 def _records(registry: Registry, namespace: str) -> list[FunctionRecord]:
