@@ -210,3 +210,22 @@ def test_a_port_in_use_is_said(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert f"port {port} is in use: name another one with --port" in done.stderr
     assert "code: port-in-use" in done.stderr
+
+
+def test_secrets_come_from_a_file_that_stays_at_home(place: Path):
+    folder = place / "secretive"
+    folder.mkdir()
+    (folder / "main.py").write_text("def handle(event, context):\n    return context.secret('db-password')\n")
+    (folder / "function.yaml").write_text("name: secretive\nruntime: python\nsecrets: [db-password, other]\n")
+    (folder / ".env.secrets").write_text("db-password=correct horse\nunlisted=x\n")
+    (place / "s").mkdir()
+    with DevCommand(folder, place / "s") as running:
+        running.says("serves after")
+        running.says("no value for the secrets other")
+        with running.client() as client:
+            assert client.get("/").text == "correct horse"
+            running.write(".env.secrets", "db-password=battery staple\nother=1\n")
+            running.says("serves after", 2)
+            assert client.get("/").text == "battery staple"
+        assert "battery" not in running.said
+        running.interrupt()
