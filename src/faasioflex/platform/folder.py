@@ -89,6 +89,11 @@ class DataFolder:
         return self.identity / "login"
 
     @property
+    def outbox(self) -> Path:
+        """Mails, where no SMTP server is set."""
+        return self.identity / "outbox"
+
+    @property
     def signing_keys(self) -> Path:
         """Private keys of the token service, a file each."""
         return self.identity / "keys"

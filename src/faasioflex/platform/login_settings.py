@@ -8,6 +8,8 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 DRIVERS = ("embedded", "dex", "oidc")
+SIGN_UP = ("open", "invitation", "closed")
+SMTP_TLS = ("starttls", "tls", "none")
 
 
 class LoginSettings(Protocol):
@@ -15,6 +17,10 @@ class LoginSettings(Protocol):
 
     @property
     def login(self) -> str: ...
+    @property
+    def sign_up(self) -> str: ...
+    @property
+    def smtp_tls(self) -> str: ...
     @property
     def login_issuer(self) -> str: ...
     @property
@@ -46,6 +52,10 @@ def login_problems(settings: LoginSettings) -> Iterator[tuple[str, str]]:
         yield from _problems_of_issuer(settings)
     elif settings.login_issuer:
         yield "login_issuer", "is for login dex or oidc: the embedded login is the platform's own"
+    if settings.sign_up not in SIGN_UP:
+        yield "sign_up", f"must be one of {', '.join(SIGN_UP)}"
+    if settings.smtp_tls not in SMTP_TLS:
+        yield "smtp_tls", f"must be one of {', '.join(SMTP_TLS)}"
     if (settings.dex_grpc_cert is None) != (settings.dex_grpc_key is None):
         yield "dex_grpc_cert", "a certificate needs its key and a key its certificate"
     if settings.dex_grpc and settings.login != "dex":

@@ -37,6 +37,8 @@ _PATHS = frozenset(
         "dex_grpc_ca",
         "dex_grpc_cert",
         "dex_grpc_key",
+        "login_file",
+        "smtp_password_file",
     }
 )
 _LISTS = frozenset({"egress_allow", "build_egress", "login_audiences", "admin_emails"})  # one text, or a list in a file
@@ -67,6 +69,16 @@ class Settings:
     )
     admin_email: str = _setting("admin@localhost", "e-mail", "of the login that the first start makes")
     login: str = _setting("embedded", "driver", "people log in at the platform itself; dex or oidc: docs/login.md")
+    sign_up: str = _setting(
+        "invitation", "way", "who may make an account: open (whoever reads their mails), invitation, closed"
+    )
+    login_file: str | None = _setting(None, "YAML file", "staticPasswords and staticClients as Dex reads them")
+    smtp_host: str = _setting("", "host name", "sends mails; empty: they are kept in DIR/identity/outbox")
+    smtp_port: int = _setting(587, "TCP port", "of submission, with STARTTLS")
+    smtp_tls: str = _setting("starttls", "way", "starttls (demanded), tls from the first byte, or none")
+    smtp_from: str = _setting("faasioflex@localhost", "e-mail", "whom mails are from")
+    smtp_user: str | None = _setting(None, "name", "at the SMTP server; none: without logging in")
+    smtp_password_file: str | None = _setting(None, "file", "its password, read at every mail")
     login_issuer: str = _setting(
         "", "URL", "of Dex or another OpenID Connect issuer, as its discovery document names it"
     )

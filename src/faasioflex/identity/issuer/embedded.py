@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import structlog
 from joserfc.jwk import KeySet
 
 from faasioflex.bus.port import Bus
@@ -21,12 +23,12 @@ from faasioflex.identity.issuer.throttle import Throttle
 from faasioflex.identity.oidc.id_token import Expected, identity_of
 from faasioflex.identity.port import Identity, LoginAbilities, LoginUser, Notify
 from faasioflex.identity.tokens.service import TokenService
-from faasioflex.model.errors import Conflict
+from faasioflex.model.errors import Conflict, FfxError
 from faasioflex.model.identity import Role
 from faasioflex.model.login import Account
 
+log = structlog.get_logger(__name__)
 INVITATION_S = 7 * 86_400.0
-Ended = Callable[[str], Awaitable[None]]
 
 
 class EmbeddedLogin:
@@ -61,6 +63,7 @@ class EmbeddedLogin:
         self._folder = folder
         self._first_admin = first_admin
         self._tokens: TokenService | None = None
+        self._sending: set[asyncio.Task[None]] = set()
 
     def attach(self, tokens: TokenService) -> None:
         self._tokens = tokens
@@ -99,7 +102,8 @@ class EmbeddedLogin:
         except Conflict:
             return
 
-    async def stop(self) -> None: ...
+    async def stop(self) -> None:
+        await asyncio.gather(*self._sending, return_exceptions=True)
 
     async def discovery(self) -> dict[str, object]:
         return self.tokens.metadata()
@@ -154,6 +158,18 @@ class EmbeddedLogin:
         )
         await self.states.end_of(account.subject)
         await self.tokens.end_logins(self.issuer, account.subject)
+
+    def send(self, to: str, subject: str, text: str) -> None:
+        """In the background: how long it takes would tell whether there is anything to send."""
+        task = asyncio.create_task(self._send(to, subject, text))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    async def _send(self, to: str, subject: str, text: str) -> None:
+        try:
+            await self.notify(to, subject, text)
+        except FfxError as error:
+            log.warning("a mail was not sent", reason=error.message)
 
     async def invite(self, email: str, name: str, role: Role, by: str) -> str:
         """The address where somebody makes their own account. Raises: Invalid, Conflict."""

@@ -31,7 +31,7 @@ class SecondFactor:
         """The account after a code that holds was used; None where it does not."""
         code = code.replace(" ", "").replace("-", "").lower()
         if code.isdecimal() and len(code) == 6:
-            step = accepted_step(self._secret(account), code, now)
+            step = accepted_step(self.opened(account.totp), code, now)
             return replace(account, totp_step=step) if step is not None and step > account.totp_step else None
         digest = _digest(code)
         for kept in account.recovery:
@@ -39,9 +39,9 @@ class SecondFactor:
                 return replace(account, recovery=tuple(one for one in account.recovery if one != kept))
         return None
 
-    def _secret(self, account: Account) -> str:
+    def opened(self, sealed: str) -> str:
         try:
-            return self._key().decrypt(account.totp.encode()).decode()
+            return self._key().decrypt(sealed.encode()).decode()
         except InvalidToken:
             raise Unavailable(f"The second factor cannot be checked: {self._path} is another key") from None
 

@@ -11,6 +11,7 @@ from faasioflex.identity.claims import Claims
 from faasioflex.identity.directory import Directory
 from faasioflex.identity.people import People
 from faasioflex.identity.port import Identity, Login
+from faasioflex.identity.principal import USER_PREFIX
 from faasioflex.identity.tokens.exchange import ACCESS_TOKEN, exchanged
 from faasioflex.identity.tokens.grants import (
     REFRESH,
@@ -201,6 +202,13 @@ class TokenService:
     async def people_of(self, identity: Identity) -> UserRecord:
         """Raises: NotAuthenticated where the account is disabled; Unavailable."""
         return await self._people.provision(identity)
+
+    async def person(self, uid: str) -> UserRecord:
+        """Raises: NotAuthenticated where there is nobody, or they are disabled."""
+        found = await self._users.get(uid) if uid.startswith(USER_PREFIX) else None
+        if found is None or found.value.disabled:
+            raise NotAuthenticated("This account is disabled or gone")
+        return found.value
 
     async def end_logins(self, issuer: str, subject: str) -> None:
         """As :meth:`end_all`, of somebody as their login knows them."""

@@ -26,7 +26,7 @@ from faasioflex.identity.tokens.upkeep import Upkeep
 from faasioflex.identity.tokens.usage import UseRecorder, UseReporter
 from faasioflex.identity.tokens.verifier import Verifier
 from faasioflex.platform.login_settings import words
-from faasioflex.platform.parts.login import login_of, trusted_login
+from faasioflex.platform.parts.login import embedded_login, login_of, pages, plug_in, trusted_login
 from faasioflex.platform.settings import Settings
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class ProcessIdentity:
         self.mint = Mint(self.keys, self.issuers.current)
         self.settings = settings
         self.login = login_of(settings)
+        self.embedded = None if self.login is not None else embedded_login(bus, settings, self.issuers.current)
         self.verifier = Verifier(self.keys, self.issuers.known, foreign=self._foreign)
         self.people = People(bus, time.time, admin_emails=words(settings.admin_emails), own_issuers=self.issuers.known)
         self.uses = UseReporter(bus, time.time)
@@ -60,8 +61,10 @@ class ProcessIdentity:
             mint=self.mint,
             verifier=self.verifier,
             clock=time.time,
-            login=self.login,
+            login=self.login or self.embedded,
         )
+        if self.embedded is not None:
+            plug_in(self.embedded, self.tokens)
         self.long_lived = LongLivedTokens(bus, self.directory, self.mint, time.time)
         if self.login is not None:
             elsewhere = {"issuer": self.login.issuer, "client_id": settings.login_client_id}
@@ -99,7 +102,9 @@ def api_identity(bus: Bus, settings: Settings) -> ApiIdentity:
         shared.tokens,
         shared.long_lived,
         shared.people,
-        login=shared.login,
+        login=shared.login or shared.embedded,
+        invitations=shared.embedded.invite if shared.embedded is not None else None,
+        routers=pages(shared.embedded),
         secrets=secret_store(bus, settings),
         nats_url=str(json.loads(settings.folder.nats_credentials.read_text())["url"]),
     )
@@ -112,6 +117,7 @@ class IdentityPart:
         shared = process_identity(bus, settings)
         folder = settings.folder
         self._issuers = shared.issuers
+        self._embedded = shared.embedded
         self._directory = shared.directory
         self._upkeep = Upkeep(
             bus,
@@ -135,11 +141,15 @@ class IdentityPart:
         await self._upkeep.start()
         await self._admin_file.start()
         await self._directory.start()
+        if self._embedded is not None:
+            await self._embedded.start()
         await self._uses.start()
         self._started = True
 
     async def stop(self) -> None:
         await self._uses.stop()
+        if self._embedded is not None:
+            await self._embedded.stop()
         if self._started:
             await self._directory.stop()
         await self._admin_file.stop()
