@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,12 +20,13 @@ from faasioflex.gateway.envoy.routes import ELSEWHERE
 from faasioflex.gateway.envoy.scripts import elsewhere_script, only_for
 from faasioflex.gateway.port import RouteTable, TableFunction, TrustedIssuer
 from faasioflex.identity.access import Access, Revoked
-from faasioflex.identity.claims import AUDIENCE
+from faasioflex.identity.claims import AUDIENCE, TOKEN_TYPE
+from faasioflex.identity.tokens.keys import SigningKeys
 from faasioflex.model.names import FunctionName
 from support.envoy import Stack, revision, stack
 from support.identity import ISSUER, throwaway_keys
 from support.origin import Origin, Seen, until
-from support.platform_tokens import ALICE, bearer, token
+from support.platform_tokens import ALICE, bearer, claims, token
 from support.rawhttp import request, send
 
 PROOF = "the proof of this run"
@@ -250,3 +252,27 @@ async def test_the_guard_holds_also_without_the_diversion() -> None:
         assert (await about.stack.get("/f/acme/hello"))[0] == 403
         assert await about.who_answers(bearer(token())) == "one"
         assert not [seen for seen in about.instance.seen if seen.headers.get("x-ffx-user") != ALICE]
+
+
+async def test_keys_rotate_without_a_refused_call(tmp_path: Path) -> None:
+    async with world(Access(pids=frozenset({ALICE}))) as about:
+        fresh = SigningKeys(tmp_path / "keys")
+        fresh.ensure()
+        old, new = token(), fresh.sign(claims(), TOKEN_TYPE)
+        both = {"keys": [*throwaway_keys().jwks()["keys"], *fresh.jwks()["keys"]]}
+        for jwks, mine in ((both, old), (both, new), (fresh.jwks(), new)):
+            issuers = (TrustedIssuer(ISSUER, AUDIENCE, json.dumps(jwks)),)
+            await about.admit(Access(pids=frozenset({ALICE})), issuers=issuers)
+            if mine is new and jwks is both:
+                await until(lambda: _is_one(about, new))
+            for _ in range(20):
+                assert await about.who_answers(bearer(mine)) == "one"
+        await until(lambda: _is_invokers(about, old))
+
+
+async def _is_one(about: World, text: str) -> bool:
+    return await about.who_answers(bearer(text)) == "one"
+
+
+async def _is_invokers(about: World, text: str) -> bool:
+    return await about.who_answers(bearer(text)) == "invoker"
