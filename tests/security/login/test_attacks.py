@@ -26,7 +26,7 @@ def browser(world: Embedded) -> httpx.AsyncClient:
 
 async def log_in(client: httpx.AsyncClient, email: str, password: str) -> httpx.Response:
     await client.get("/oidc/authorize", params=GOOD)
-    form = {"csrf": client.cookies["ffx-csrf"], "email": email, "password": password}
+    form = {"csrf": client.cookies["ffx_csrf"], "email": email, "password": password}
     return await client.post("/oidc/authorize", params=GOOD, data=form)
 
 
@@ -76,7 +76,7 @@ async def test_a_reset_link_names_the_issuer_and_goes_to_accounts_only(tmp_path:
     async with embedded(tmp_path) as world, browser(world) as client:
         await world.login.create_user(EMAIL, "Ada", PASSWORD)
         await client.get("/oidc/forgot")
-        csrf, texts = client.cookies["ffx-csrf"], []
+        csrf, texts = client.cookies["ffx_csrf"], []
         for email in (EMAIL, "nobody@example.test"):
             headers = {"x-forwarded-host": "evil.test"}
             texts.append((await client.post("/oidc/forgot", data={"csrf": csrf, "email": email}, headers=headers)).text)

@@ -119,7 +119,9 @@ class Browser:
             "frame-ancestors 'none'; base-uri 'none'"
         )
         answer.headers["x-frame-options"] = "DENY"
-        answer.headers["referrer-policy"] = "no-referrer"
+        answer.headers["referrer-policy"] = (
+            "same-origin"  # with no-referrer a browser says of our own form that it comes from nowhere
+        )
         answer.headers["cache-control"] = "no-store"
         for name, (value, lives_s) in self._set.items():
             answer.set_cookie(
@@ -134,4 +136,4 @@ class Browser:
         return answer
 
     def _name(self, name: str) -> str:
-        return f"__Secure-ffx-{name}" if self.secure else f"ffx-{name}"
+        return f"__Secure-ffx_{name}" if self.secure else f"ffx_{name}"  # names that the gateway keeps from functions
