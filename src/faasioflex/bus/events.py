@@ -1,7 +1,7 @@
-"""CloudEvents 1.0 (JSON) of what happens to functions and instances; stream ``FFX_EVENTS``.
+"""CloudEvents 1.0 (JSON) of what happens to functions, instances, people and what they may; stream ``FFX_EVENTS``.
 
-Subject on the bus: ``ffx.event.<noun>.<verb>.<namespace>.<name>``; type ``faasioflex.<noun>.<verb>``; the event's own subject
-``namespace/name``.
+Subject on the bus: ``ffx.event.<noun>.<verb>.<namespace>.<name>``, or ``ffx.event.<noun>.<verb>.<name>`` of what is in no
+namespace; type ``faasioflex.<noun>.<verb>``; the event's own subject ``namespace/name`` or ``name``.
 """
 
 from __future__ import annotations
@@ -13,16 +13,48 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from faasioflex.bus.buckets import FUNCTIONS, STATUS
+from faasioflex.bus.buckets import (
+    BINDINGS,
+    FUNCTIONS,
+    GRANTS,
+    GROUPS,
+    NAMESPACES,
+    SECRETS,
+    STATUS,
+    TOKENS,
+    USERS,
+)
 from faasioflex.bus.codec import decode
 from faasioflex.bus.port import Bus, Write
 from faasioflex.model.function import FunctionRecord
+from faasioflex.model.identity import Told
 from faasioflex.model.messages import EVENTS_SUBJECT
 from faasioflex.model.names import FunctionName
 from faasioflex.model.status import FunctionStatus
 
 SOURCE = "/faasioflex"
 Data = Mapping[str, str | int | float | None]
+
+
+# of the buckets of identity, whose records say what their write was
+NOUNS = {
+    USERS.name: "user",
+    GROUPS.name: "group",
+    NAMESPACES.name: "namespace",
+    BINDINGS.name: "binding",
+    GRANTS.name: "grant",
+    TOKENS.name: "token",
+    SECRETS.name: "secret",
+}
+
+
+@dataclass(frozen=True)
+class Telling:
+    """All that events are made of in a record of identity. ``owner`` and ``kind``: of a token."""
+
+    told: Told | None = None
+    owner: str = ""
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -32,13 +64,13 @@ class Event:
     id: str
     noun: str
     verb: str
-    function: FunctionName
+    about: str  # ``namespace.name``, or ``name``
     at: float
     data: Data
 
     @property
     def subject(self) -> str:
-        return f"{EVENTS_SUBJECT}.{self.noun}.{self.verb}.{self.function.key}"
+        return f"{EVENTS_SUBJECT}.{self.noun}.{self.verb}.{self.about}"
 
     def encode(self) -> bytes:
         """The CloudEvent in JSON format."""
@@ -48,7 +80,7 @@ class Event:
                 "id": self.id,
                 "source": SOURCE,
                 "type": f"faasioflex.{self.noun}.{self.verb}",
-                "subject": str(self.function),
+                "subject": self.about.replace(".", "/", 1),
                 "time": datetime.fromtimestamp(self.at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
                 "datacontenttype": "application/json",
                 "data": dict(self.data),
@@ -58,22 +90,23 @@ class Event:
 
 
 def of_write(write: Write) -> Event | None:
-    """The event that a write of ``ffx_functions`` or ``ffx_status`` stands for; None where it stands for none.
+    """The event that a write of one of the relay's buckets stands for; None where it stands for none.
 
     Its id is the bucket's name and the write's sequence: the same write is the same event, whoever derives it and when.
     Raises: Invalid, where the record cannot be read.
     """
+    noun, about = "function", write.key
+    found: tuple[str, Data] | None = None
     if write.bucket == FUNCTIONS.name:
         found = _of_function(write)
     elif write.bucket == STATUS.name:
         found = _of_status(write)
-    else:
-        found = None
+    elif write.bucket in NOUNS:
+        noun, found = NOUNS[write.bucket], _of_identity(write)
     if found is None:
         return None
     verb, data = found
-    name = FunctionName.from_key(write.key)
-    return Event(f"{write.bucket}-{write.revision}", "function", verb, name, write.time, data)
+    return Event(f"{write.bucket}-{write.revision}", noun, verb, about, write.time, data)
 
 
 def _of_function(write: Write) -> tuple[str, Data] | None:
@@ -92,6 +125,18 @@ def _of_status(write: Write) -> tuple[str, Data] | None:
     return (status.change, {"uid": status.function_uid, **status.change_data}) if status.change else None
 
 
+def _of_identity(write: Write) -> tuple[str, Data] | None:
+    """What changed, by whom and for whom. Never what the record holds: secrets, addresses, digests stay where they are."""
+    if write.data is None:
+        return "deleted", {}
+    record = decode(Telling, write.data)
+    told = record.told
+    if told is None:
+        return None
+    said = {"by": told.by, "to": told.about, "owner": record.owner, "kind": record.kind}
+    return told.change, {name: value for name, value in said.items() if value}
+
+
 async def publish_event(
     bus: Bus, noun: str, verb: str, function: FunctionName, data: Data, *, at: float | None = None
 ) -> None:
@@ -99,5 +144,5 @@ async def publish_event(
 
     Raises: Unavailable.
     """
-    event = Event(uuid4().hex, noun, verb, function, time.time() if at is None else at, data)
+    event = Event(uuid4().hex, noun, verb, function.key, time.time() if at is None else at, data)
     await bus.append(event.subject, event.encode(), message_id=event.id)

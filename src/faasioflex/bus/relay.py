@@ -1,4 +1,4 @@
-"""Derives the events of functions from the history of the registry: every write that is stored has its event, exactly once.
+"""Derives the events of functions and of identity from the history of the registry: every write that is stored has its event, exactly once.
 
 See docs/adr/0002-events-from-the-kv-stream.md.
 """
@@ -11,12 +11,12 @@ import json
 import structlog
 
 from faasioflex.bus.buckets import EVENTS, FUNCTIONS, STATUS
-from faasioflex.bus.events import Event, of_write
+from faasioflex.bus.events import NOUNS, Event, of_write
 from faasioflex.bus.port import Bus, Write
 from faasioflex.model.errors import FfxError, Invalid, Unavailable
 
 log = structlog.get_logger(__name__)
-SOURCES = (FUNCTIONS.name, STATUS.name)
+SOURCES = (FUNCTIONS.name, STATUS.name, *NOUNS)
 DURABLE = "ffx-events"
 RETRY_S = 0.5
 

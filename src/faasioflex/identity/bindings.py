@@ -7,7 +7,7 @@ from faasioflex.bus.port import Bucket, Bus, Entry
 from faasioflex.identity.directory import Directory
 from faasioflex.identity.write import change, cut
 from faasioflex.model.errors import Invalid, NotFound
-from faasioflex.model.identity import Binding, BindingsRecord, Role
+from faasioflex.model.identity import Binding, BindingsRecord, Role, Told
 
 MOST_BINDINGS = 1000
 
@@ -21,8 +21,8 @@ class Bindings:
         entry = self._directory.bindings.entries.get(namespace)
         return entry.value.bindings if entry is not None else ()
 
-    async def put(self, namespace: str, to: str, role: Role) -> bool:
-        """``to`` as it is stored. Whether it is new. Raises: Invalid (too many)."""
+    async def put(self, namespace: str, to: str, role: Role, *, by: str) -> bool:
+        """``to`` as it is stored; ``by``: uid. Whether it is new. Raises: Invalid (too many)."""
         new = False
 
         def make(entry: Entry[BindingsRecord] | None) -> BindingsRecord:
@@ -32,18 +32,19 @@ class Bindings:
             new = len(others) == len(held)
             if len(others) >= MOST_BINDINGS:
                 raise Invalid(f"{namespace} has {MOST_BINDINGS} bindings: use groups")
-            return BindingsRecord(namespace, tuple(sorted((*others, Binding(to, role)), key=lambda one: one.to)))
+            told = Told("created" if new else "updated", by, to)
+            return BindingsRecord(namespace, tuple(sorted((*others, Binding(to, role)), key=lambda one: one.to)), told)
 
         await change(self._bucket, self._directory.bindings, namespace, make)
         return new
 
-    async def delete(self, namespace: str, to: str) -> None:
+    async def delete(self, namespace: str, to: str, *, by: str) -> None:
         """Raises: NotFound."""
         if all(one.to != to for one in self.of(namespace)):
             raise NotFound(f"{namespace} has no binding to {to}")
 
-        def make(record: BindingsRecord) -> BindingsRecord | None:
+        def make(record: BindingsRecord) -> BindingsRecord:
             left = tuple(one for one in record.bindings if one.to != to)
-            return BindingsRecord(namespace, left) if left else None
+            return BindingsRecord(namespace, left, Told("deleted", by, to))  # also an empty one: it says who did it
 
         await cut(self._bucket, self._directory.bindings, namespace, make)

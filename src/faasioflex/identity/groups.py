@@ -12,7 +12,7 @@ from faasioflex.identity.mentions import Mentions
 from faasioflex.identity.principal import Principal
 from faasioflex.identity.write import change, cut
 from faasioflex.model.errors import NotFound
-from faasioflex.model.identity import GroupRecord
+from faasioflex.model.identity import GroupRecord, Told
 
 
 class Groups:
@@ -35,11 +35,15 @@ class Groups:
         wanted = GroupRecord(
             name, tuple(sorted(set(members))), tuple(sorted(set(claims))), description, now, by.display
         )
+        told = Told("created", by.acting)
 
         def make(entry: Entry[GroupRecord] | None) -> GroupRecord:
             if entry is None:
-                return wanted
-            return replace(wanted, created_at=entry.value.created_at, created_by=entry.value.created_by)
+                return replace(wanted, told=told)
+            held = entry.value
+            return replace(
+                wanted, created_at=held.created_at, created_by=held.created_by, told=replace(told, change="updated")
+            )
 
         return await change(self._bucket, self._directory.groups, name, make)
 

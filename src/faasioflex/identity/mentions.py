@@ -8,7 +8,7 @@ from faasioflex.bus import buckets
 from faasioflex.bus.port import Bucket, Bus
 from faasioflex.identity.directory import Directory
 from faasioflex.identity.write import cut
-from faasioflex.model.identity import BindingsRecord, GrantsRecord, GroupRecord, NamespaceRecord
+from faasioflex.model.identity import BindingsRecord, GrantsRecord, GroupRecord, NamespaceRecord, Told
 
 
 class Mentions:
@@ -41,18 +41,20 @@ class Mentions:
 
 
 def _without_owner(record: NamespaceRecord, subject: str) -> NamespaceRecord:
-    return replace(record, owners=tuple(one for one in record.owners if one != subject))
+    left = tuple(one for one in record.owners if one != subject)
+    return replace(record, owners=left, told=Told("updated", about=subject))
 
 
 def _without_binding(record: BindingsRecord, subject: str) -> BindingsRecord | None:
     left = tuple(one for one in record.bindings if one.to != subject)
-    return replace(record, bindings=left) if left else None
+    return replace(record, bindings=left, told=Told("deleted", about=subject)) if left else None
 
 
 def _without_grant(record: GrantsRecord, subject: str) -> GrantsRecord | None:
     left = tuple(one for one in record.grants if one.to != subject)
-    return replace(record, grants=left) if left else None
+    return replace(record, grants=left, told=Told("deleted", about=subject)) if left else None
 
 
 def _without_member(record: GroupRecord, uid: str) -> GroupRecord:
-    return replace(record, members=tuple(one for one in record.members if one != uid))
+    left = tuple(one for one in record.members if one != uid)
+    return replace(record, members=left, told=Told("updated", about=f"user:{uid}"))

@@ -11,7 +11,7 @@ from faasioflex.identity.directory import Directory
 from faasioflex.identity.principal import Principal
 from faasioflex.identity.write import change, cut
 from faasioflex.model.errors import Conflict, NotFound, WrongState
-from faasioflex.model.identity import BindingsRecord, NamespaceRecord, Quota, UserRecord
+from faasioflex.model.identity import BindingsRecord, NamespaceRecord, Quota, Told, UserRecord
 
 
 class Namespaces:
@@ -38,7 +38,7 @@ class Namespaces:
         if self.find(name) is not None:
             return
         owners = tuple(subject for subject in by.subjects if subject.startswith("user:"))
-        record = NamespaceRecord(name, owners, False, "", now, by.display)
+        record = NamespaceRecord(name, owners, False, "", now, by.display, Told("created", by.acting))
         try:
             await self._bucket.create(name, record)
         except Conflict:
@@ -48,12 +48,15 @@ class Namespaces:
         self, name: str, owners: Sequence[str], description: str, *, by: Principal, now: float
     ) -> tuple[NamespaceRecord, bool]:
         """``owners`` as they are stored. The record, and whether it is new."""
-        wanted = NamespaceRecord(name, tuple(sorted(set(owners))), False, description, now, by.display)
+        told = Told("created", by.acting)
+        wanted = NamespaceRecord(name, tuple(sorted(set(owners))), False, description, now, by.display, told)
 
         def make(entry: Entry[NamespaceRecord] | None) -> NamespaceRecord:
             if entry is None:
                 return wanted
-            return replace(entry.value, owners=wanted.owners, description=description)
+            return replace(
+                entry.value, owners=wanted.owners, description=description, told=replace(told, change="updated")
+            )
 
         return await change(self._bucket, self._directory.namespaces, name, make)
 

@@ -12,7 +12,7 @@ from faasioflex.bus import buckets
 from faasioflex.bus.port import Bucket, Bus, Entry
 from faasioflex.identity.port import Identity
 from faasioflex.model.errors import Conflict, NotAuthenticated
-from faasioflex.model.identity import EMBEDDED_ISSUER, LOCAL_ADMIN, NamespaceRecord, Role, UserRecord, user_id
+from faasioflex.model.identity import EMBEDDED_ISSUER, LOCAL_ADMIN, NamespaceRecord, Role, Told, UserRecord, user_id
 from faasioflex.model.names import ADMIN_NAMESPACE, is_name
 
 T = TypeVar("T")
@@ -68,13 +68,17 @@ class People:
                 continue
             if entry.value.disabled:
                 raise NotAuthenticated("This account is disabled: ask an administrator of the platform")
+            held = entry.value
             seen = replace(
-                entry.value,
-                email=identity.email or entry.value.email,
-                name=identity.name or entry.value.name,
+                held,
+                email=identity.email or held.email,
+                name=identity.name or held.name,
                 claimed_groups=tuple(sorted(set(identity.groups)))[:MOST_GROUPS],
                 last_login_at=now,
+                told=None,
             )
+            if replace(seen, last_login_at=held.last_login_at) != held:
+                seen = replace(seen, told=Told("updated", uid))  # by what their login says
             try:
                 await self._users.update(uid, seen, entry.revision)
             except Conflict:
@@ -107,6 +111,7 @@ class People:
             now,
             now,
             now,
+            told=Told("created"),
         )
         try:
             await self._users.create(uid, user)
@@ -120,7 +125,7 @@ class People:
         if role == "admin" and await self._first_admin(owner, now):
             return ADMIN_NAMESPACE
         for name in slugs(identity.email or identity.name or "user", uid):
-            record = NamespaceRecord(name, (owner,), True, "", now, owner)
+            record = NamespaceRecord(name, (owner,), True, "", now, owner, Told("created", uid))
             entry = await _create(self._namespaces, name, record)
             if entry.value.personal and entry.value.owners == (owner,):
                 return name
@@ -141,7 +146,9 @@ class People:
                 return False
             try:
                 await self._namespaces.update(
-                    ADMIN_NAMESPACE, replace(entry.value, owners=(local, owner)), entry.revision
+                    ADMIN_NAMESPACE,
+                    replace(entry.value, owners=(local, owner), told=Told("updated", about=owner)),
+                    entry.revision,
                 )
             except Conflict:
                 continue

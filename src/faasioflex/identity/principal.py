@@ -49,5 +49,10 @@ class Principal:
             return "admin" if self.uid == LOCAL_ADMIN else self.email or self.uid
         return next(iter(self.subjects), "anonymous")
 
+    @property
+    def acting(self) -> str:
+        """For events: the uid of a person, else how grants name it."""
+        return self.uid if self.kind == "user" else self.display
+
 
 ANONYMOUS = Principal("anonymous", "", "", None)

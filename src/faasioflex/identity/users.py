@@ -16,7 +16,7 @@ from faasioflex.identity.tokens.long_lived import LongLivedTokens
 from faasioflex.identity.tokens.service import TokenService
 from faasioflex.identity.write import change, cut, shown
 from faasioflex.model.errors import NotAllowed, NotFound, WrongState
-from faasioflex.model.identity import LOCAL_ADMIN, Role, UserRecord
+from faasioflex.model.identity import LOCAL_ADMIN, Role, Told, UserRecord
 
 
 class Users:
@@ -69,8 +69,12 @@ class Users:
         role: Role | None = None,
         disabled: bool | None = None,
         password: str | None = None,
+        by: str = "",
     ) -> UserRecord:
-        """What is not None. Disabling voids all their tokens. Raises: NotFound, WrongState (the last admin), NotAllowed, Invalid."""
+        """What is not None. ``by``: uid. Disabling voids all their tokens.
+
+        Raises: NotFound, WrongState (the last admin), NotAllowed, Invalid.
+        """
         held = self.get(uid)
         self._check_not_local(uid)
         if (role is not None and role != "admin") or disabled:
@@ -88,6 +92,7 @@ class Users:
                 role=role or user.role,
                 disabled=user.disabled if disabled is None else disabled,
                 updated_at=now,
+                told=Told("updated", by),
             )
 
         made, _ = await change(self._bucket, self._directory.users, uid, make)

@@ -20,6 +20,20 @@ EMBEDDED_ISSUER = "embedded"  # in ``user_id``: of the embedded login's people, 
 LOCAL_ADMIN = "u-local"  # the principal of ``admin_token_file``: whoever may read the data folder
 
 
+@dataclass(frozen=True)
+class Told:
+    """What a write of a record was, for its event; None where the write is none that anybody is told of (a login).
+
+    Records that differ in nothing else are equal.
+
+    ``by``: uid, or how grants name a service. ``about``: of bindings and grants, whom, as it is stored.
+    """
+
+    change: Literal["created", "updated", "deleted"]
+    by: str = ""
+    about: str = ""
+
+
 def user_id(issuer: str, subject: str) -> str:
     """The platform's identifier of a person: ``u-`` and 24 hex digits, the same wherever it is worked out."""
     return "u-" + hashlib.sha256(f"{issuer}\n{subject}".encode()).hexdigest()[:24]
@@ -41,6 +55,7 @@ class UserRecord:
     updated_at: float
     last_login_at: float | None = None
     disabled: bool = False
+    told: Told | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -53,6 +68,7 @@ class GroupRecord:
     description: str
     created_at: float
     created_by: str
+    told: Told | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -65,6 +81,7 @@ class NamespaceRecord:
     description: str
     created_at: float
     created_by: str
+    told: Told | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -81,6 +98,7 @@ class BindingsRecord:
 
     namespace: str
     bindings: tuple[Binding, ...]
+    told: Told | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -97,6 +115,7 @@ class GrantsRecord:
 
     function_uid: str
     grants: tuple[Grant, ...]
+    told: Told | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -130,6 +149,7 @@ class TokenRecord:
     expires_at: float
     groups: tuple[str, ...] = ()  # what a personal token says of its owner: where that is not so any more,
     email: str = ""  # calls go by the invoker, which tells functions what is
+    told: Told | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -192,6 +212,7 @@ class SecretRecord:
     created_at: float
     updated_at: float
     updated_by: str
+    told: Told | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

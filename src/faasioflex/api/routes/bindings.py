@@ -61,7 +61,7 @@ async def put_binding(request: Request, context: Context, caller: Caller, namesp
     _check(context, caller, namespace, "admin")
     role = validate(BindingPut, await small_json(request)).role
     stored = context.resources.subjects.stored(to, KINDS)
-    new = await context.resources.bindings.put(namespace, stored, role)
+    new = await context.resources.bindings.put(namespace, stored, role, by=caller.acting)
     return JSONResponse(_document(context, Binding(stored, role)), 201 if new else 200)
 
 
@@ -70,7 +70,7 @@ async def delete_binding(context: Context, caller: Caller, namespace: Space, to:
     """Take it away."""
     _check(context, caller, namespace, "admin")
     stored = context.resources.subjects.stored(to, KINDS)
-    await context.resources.bindings.delete(namespace, stored)
+    await context.resources.bindings.delete(namespace, stored, by=caller.acting)
     return Response(status_code=204)
 
 

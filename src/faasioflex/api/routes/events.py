@@ -17,14 +17,15 @@ from faasioflex.api.routes.logs import Follow, Since, Tail, since_time
 from faasioflex.api.streams import CONTENT, lines
 from faasioflex.bus import buckets
 from faasioflex.bus.port import StreamMessage
-from faasioflex.identity.policy import Resource, permitted
+from faasioflex.identity.policy import Kind, Resource, permitted
 from faasioflex.identity.principal import Principal
 from faasioflex.model.errors import NotAuthenticated
 from faasioflex.model.messages import EVENTS_SUBJECT
 from faasioflex.model.names import FunctionName
 
 router = APIRouter(tags=["observing"], dependencies=SIGNED_IN)
-PLATFORMS = frozenset({"user", "group", "token"})  # nouns whose events are for those who may read people
+ALONE: dict[str, Kind] = {"user": "user", "group": "group", "token": "token"}  # nouns of what is in no namespace
+OF_NAMESPACE: dict[str, Kind] = {"namespace": "namespace", "binding": "namespace", "secret": "secret"}
 log = structlog.get_logger(__name__)
 
 
@@ -67,11 +68,18 @@ def _events_for(
 def _may_read(request: Request, context: Services, caller: Principal, subject: str) -> bool:
     """By the event's subject: ``ffx.event.NOUN.VERB.NAMESPACE.NAME``, or ``ffx.event.NOUN.VERB.NAME`` of what is in none."""
     noun, _, *about = subject.removeprefix(f"{EVENTS_SUBJECT}.").split(".")
-    if len(about) != 2 or noun in PLATFORMS:
-        return "read" in permitted(caller, Resource("user"))
+    if noun in ALONE:
+        return "read" in permitted(caller, Resource(ALONE[noun]))
+    if noun in OF_NAMESPACE:
+        return "read" in permitted(caller, Resource(OF_NAMESPACE[noun], about[0]))
+    if len(about) != 2:
+        return False
     name = FunctionName(*about)
     entry = context.registry.functions.entries.get(name.key)
-    return "read" in permitted(caller, resource_of(request, name, entry.value if entry is not None else None))
+    verbs = permitted(caller, resource_of(request, name, entry.value if entry is not None else None))
+    if noun == "grant":  # who else was let in is for those who let in, and for those who may read people
+        return "admin" in verbs or ("read" in verbs and "read" in permitted(caller, Resource("user")))
+    return "read" in verbs
 
 
 def _event(message: StreamMessage) -> Mapping[str, Any] | None:

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from faasioflex.api.authority import Administer
 from faasioflex.api.body import small_json
 from faasioflex.api.context import Context, Services
+from faasioflex.api.identity import Caller
 from faasioflex.api.problems import problems
 from faasioflex.api.resource.document import validate
 from faasioflex.api.resource.people import GrantOut, GrantPut, page_of
@@ -52,20 +53,21 @@ async def get_grant(context: Context, function: Administer, to: To) -> Response:
     responses={201: {"model": GrantOut}, **problems(400, 401, 404, 408, 409, 413, 415)},
     openapi_extra=body(GrantPut),
 )
-async def put_grant(request: Request, context: Context, function: Administer, to: To) -> Response:
+async def put_grant(request: Request, context: Context, caller: Caller, function: Administer, to: To) -> Response:
     """Let somebody do these things, in place of what they could by a grant before."""
     verbs = validate(GrantPut, await small_json(request)).verbs
     stored = context.resources.subjects.stored(to, KINDS)
     record = (await context.registry.find(function)).value
-    new = await context.resources.grants.put(function, record.uid, stored, verbs)
+    new = await context.resources.grants.put(function, record.uid, stored, verbs, by=caller.acting)
     return JSONResponse(_document(context, Grant(stored, tuple(sorted(set(verbs))))), 201 if new else 200)
 
 
 @router.delete(OF_FUNCTION + "/{to:path}", status_code=204, responses=problems(401, 404, 409))
-async def delete_grant(context: Context, function: Administer, to: To) -> Response:
+async def delete_grant(context: Context, caller: Caller, function: Administer, to: To) -> Response:
     """Take it away; at the gateway too when this answers, or a moment later."""
     record = (await context.registry.find(function)).value
-    await context.resources.grants.delete(function, record.uid, context.resources.subjects.stored(to, KINDS))
+    stored = context.resources.subjects.stored(to, KINDS)
+    await context.resources.grants.delete(function, record.uid, stored, by=caller.acting)
     return Response(status_code=204)
 
 

@@ -92,7 +92,7 @@ async def put_secret(
     store = _store(context)
     await context.resources.namespaces.ensure(namespace, caller, context.now())
     expected = await _expected(request, store, namespace, name)
-    record, new = await store.set(namespace, name, content, actor=caller.display, expected=expected)
+    record, new = await store.set(namespace, name, content, actor=caller.display, by=caller.acting, expected=expected)
     return _answer(record, 201 if new else 200)
 
 

@@ -65,7 +65,12 @@ async def put_user(request: Request, context: Context, caller: Caller, user: Who
     held = _find(context, caller, user, "admin")
     wanted = validate(UserPut, await small_json(request))
     made = await context.resources.users.change(
-        held.uid, name=wanted.name, role=wanted.role, disabled=wanted.disabled, password=wanted.password
+        held.uid,
+        name=wanted.name,
+        role=wanted.role,
+        disabled=wanted.disabled,
+        password=wanted.password,
+        by=caller.acting,
     )
     return JSONResponse(_document(context, made))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from faasioflex.bus.port import Entry
 from faasioflex.identity.directory import Directory
-from faasioflex.identity.policy import EVERYWHERE, Resource, allowed
+from faasioflex.identity.policy import EVERYWHERE, KINDS, Kind, Resource, allowed
 from faasioflex.identity.principal import Principal
 from faasioflex.model.function import FunctionRecord
 from faasioflex.model.messages import CALL_SUBJECT, EVENTS_SUBJECT
@@ -16,6 +16,16 @@ from faasioflex.model.names import FunctionName
 
 Functions = Mapping[str, Entry[FunctionRecord]]
 NOUNS = ("function", "instance", "invocation")  # of events that are about a function
+# of events about identity; who sees but their namespace reads those at the API (GET /events)
+OF_IDENTITY: dict[str, Kind] = {
+    "user": "user",
+    "group": "group",
+    "token": "token",
+    "namespace": "namespace",
+    "binding": "namespace",
+    "grant": "user",
+    "secret": "secret",
+}
 MOST_OPEN = 1000  # functions open to others whose events a connection may subscribe to, by name; each is a permission
 
 
@@ -49,7 +59,7 @@ def rights_of(principal: Principal, directory: Directory, functions: Functions, 
     """``open_to_all``: keys of the functions that are not private, sorted."""
     own = [inbox(principal.pid), f"{inbox(principal.pid)}.>"]
     if _sees_everything(principal):
-        return Rights((f"{CALL_SUBJECT}.>",), (*own, f"{EVENTS_SUBJECT}.>"), ())
+        return Rights((f"{CALL_SUBJECT}.>",), (*own, *_everywhere(principal)), ())
     namespaces = {*principal.roles, *(principal.scope.namespaces or ())}
     seen = sorted(name for name in namespaces if allowed(principal, "see", Resource("function", name)))
     for name in seen:
@@ -84,6 +94,14 @@ def _sees_everything(principal: Principal) -> bool:
     if principal.kind != "user" or principal.role not in EVERYWHERE:
         return False
     return scope.namespaces is None and scope.functions is None and allowed(principal, "see", Resource("function", "*"))
+
+
+def _everywhere(principal: Principal) -> list[str]:
+    """Of those who see all functions: one subject where they may read everything else too, else noun by noun."""
+    if all(allowed(principal, "read", Resource(kind)) for kind in KINDS):
+        return [f"{EVENTS_SUBJECT}.>"]
+    found = [noun for noun, kind in OF_IDENTITY.items() if allowed(principal, "read", Resource(kind))]
+    return [f"{EVENTS_SUBJECT}.{noun}.>" for noun in (*NOUNS, *found)]
 
 
 def _events(tail: str) -> list[str]:

@@ -19,7 +19,7 @@ from faasioflex.identity.policy import Resource, allowed
 from faasioflex.identity.principal import PERSONAL_PREFIX, SERVICE_PREFIX, Principal
 from faasioflex.identity.tokens.mint import Mint
 from faasioflex.model.errors import Conflict, FieldError, Invalid, NotAllowed, NotAuthenticated, NotFound
-from faasioflex.model.identity import GrantVerb, TokenRecord, TokenScope, TokenUse
+from faasioflex.model.identity import GrantVerb, TokenRecord, TokenScope, TokenUse, Told
 from faasioflex.model.names import FunctionName, is_name
 
 DAY_S = 86_400.0
@@ -76,7 +76,7 @@ class LongLivedTokens:
         record = TokenRecord(
             token_id, wanted.kind, wanted.name, principal.uid, namespace, scope, now, float(int(now + lives_s))
         )
-        record, token = self._signed(record, now)
+        record, token = self._signed(replace(record, told=Told("created", principal.uid)), now)
         await self._tokens.create(token_id, record)
         await self._directory.learn(token_id)
         return record, token
@@ -108,7 +108,7 @@ class LongLivedTokens:
         while True:
             entry = await self._find(principal, token_id)
             _require(principal, "rename this token", entry.value.owner)
-            renamed = replace(entry.value, name=name)
+            renamed = replace(entry.value, name=name, told=Told("updated", principal.uid))
             try:
                 await self._tokens.update(token_id, renamed, entry.revision)
             except Conflict:

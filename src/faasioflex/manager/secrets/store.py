@@ -16,7 +16,7 @@ from faasioflex.manager.secrets.master import MasterKey
 from faasioflex.manager.secrets.sealing import SealBroken
 from faasioflex.model.errors import Conflict, Invalid, NotFound, PayloadTooLarge, PreconditionFailed, Unavailable
 from faasioflex.model.function import FunctionRecord
-from faasioflex.model.identity import SecretRecord
+from faasioflex.model.identity import SecretRecord, Told
 from faasioflex.model.names import LONGEST_SECRET_NAME, is_secret_name
 
 log = structlog.get_logger(__name__)
@@ -61,9 +61,9 @@ class SecretStore:
             self._prepared = True
 
     async def set(
-        self, namespace: str, name: str, value: bytes, *, actor: str, expected: int | None = None
+        self, namespace: str, name: str, value: bytes, *, actor: str, by: str = "", expected: int | None = None
     ) -> tuple[SecretRecord, bool]:
-        """Its record, and whether it is new. ``expected``: the version it must have now.
+        """Its record, and whether it is new. ``by``: uid of the ``actor``, for the event. ``expected``: the version it must have now.
 
         Raises: Invalid (name, too many), PayloadTooLarge, PreconditionFailed.
         """
@@ -77,7 +77,7 @@ class SecretStore:
                 _check_version(name, held, expected)
                 if held is None and len(await self._secrets.list(f"{namespace}.")) >= MOST_SECRETS:
                     raise Invalid(f"{namespace} has {MOST_SECRETS} secrets, which is the most: delete one first")
-                made = await self._sealed(namespace, name, value, held, actor)
+                made = await self._sealed(namespace, name, value, held, actor=actor, by=by)
                 try:
                     await self._write(held, made)
                 except Conflict:
@@ -177,7 +177,7 @@ class SecretStore:
         return 1
 
     async def _sealed(
-        self, namespace: str, name: str, value: bytes, held: Entry[SecretRecord] | None, actor: str
+        self, namespace: str, name: str, value: bytes, held: Entry[SecretRecord] | None, *, actor: str, by: str
     ) -> SecretRecord:
         now = self._clock()
         key_id, key = await self.keyring.current(namespace, now)
@@ -185,7 +185,8 @@ class SecretStore:
         nonce, sealed = sealing.seal(key, value, sealing.about_secret(namespace, name, version, key_id))
         created_at = held.value.created_at if held is not None else now
         texts = sealing.to_text(nonce), sealing.to_text(sealed)
-        return SecretRecord(namespace, name, key_id, *texts, version, created_at, now, actor)
+        told = Told("updated" if held is not None else "created", by)
+        return SecretRecord(namespace, name, key_id, *texts, version, created_at, now, actor, told)
 
     async def _write(self, held: Entry[SecretRecord] | None, made: SecretRecord) -> None:
         key = _key(made.namespace, made.name)

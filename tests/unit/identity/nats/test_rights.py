@@ -66,7 +66,21 @@ async def test_a_person(directory: Directory) -> None:
     ]
 
 
-@pytest.mark.parametrize("role", ["admin", "operator", "auditor"])
+async def test_an_operator_hears_of_all_but_tokens_and_secrets(directory: Directory) -> None:
+    own = of(directory, person(role="operator", roles={})).own
+    assert {subject.split(".")[2] for subject in own if subject.startswith("ffx.event.")} == {
+        "function",
+        "instance",
+        "invocation",
+        "user",
+        "group",
+        "namespace",
+        "binding",
+        "grant",
+    }
+
+
+@pytest.mark.parametrize("role", ["admin", "auditor"])
 async def test_who_reads_everywhere(directory: Directory, role: Any) -> None:
     assert "ffx.event.>" in of(directory, person(role=role)).own
 
