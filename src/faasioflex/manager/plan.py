@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from faasioflex.manager.room import Room
 from faasioflex.model.function import Scaling
 
 BuildState = Literal["none", "running", "done", "failed"]
@@ -27,6 +28,7 @@ class RevisionView:
     wake_until: float | None = None
     wanted: int | None = None  # by the autoscaler; None where it has not decided yet
     checked_until: float | None = None  # deployed without traffic: kept warm until then
+    memory_bytes: int = 0  # of one instance
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class FunctionView:
     revisions: tuple[RevisionView, ...]
     instances: tuple[InstanceView, ...]
     now: float
+    room: Room | None = None  # of the namespace; None: no quota
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,14 @@ class Build:
 @dataclass(frozen=True)
 class Start:
     revision: int
+
+
+@dataclass(frozen=True)
+class Hold:
+    """An instance is wanted and not started: ``why``, in words, a quota of the namespace is in the way. Look again soon."""
+
+    revision: int
+    why: str
 
 
 @dataclass(frozen=True)
@@ -81,18 +92,20 @@ class LookAgain:
     at: float
 
 
-Step = Build | Start | Drain | Remove | LookAgain
+Step = Build | Start | Hold | Drain | Remove | LookAgain
 
 
 def plan(view: FunctionView) -> list[Step]:
     """Steps in the order in which they are to begin.
 
-    Properties that hold for any view (tests/unit/manager): never more starts than ``max_instances`` per revision; a revision
+    Properties that hold for any view (tests/unit/manager): never more starts than ``max_instances`` per revision, nor than the
+    namespace has room for; a revision
     that serves is not drained below its floor; a draining instance is never planned again; doing the steps and planning anew
     yields none of them twice.
     """
     steps: list[Step] = []
     wake_ups: list[float] = []
+    room = view.room
     live = [instance for instance in view.instances if not instance.draining]
     known = {revision.number: revision for revision in view.revisions}
     for revision in sorted(view.revisions, key=lambda item: item.number, reverse=True):
@@ -102,7 +115,8 @@ def plan(view: FunctionView) -> list[Step]:
         if wanted > 0 and revision.build == "none":
             begin.append(Build(revision.number))
         if wanted > len(mine) and revision.build == "done":
-            begin.extend(Start(revision.number) for _ in range(wanted - len(mine)))
+            starts, room = _starts(revision, wanted - len(mine), room)
+            begin.extend(starts)
         if begin and revision.retry_at is not None and revision.retry_at > view.now:
             wake_ups.append(revision.retry_at)
         else:
@@ -120,6 +134,20 @@ def plan(view: FunctionView) -> list[Step]:
     if wake_ups:
         steps.append(LookAgain(min(wake_ups)))
     return steps
+
+
+def _starts(revision: RevisionView, count: int, room: Room | None) -> tuple[list[Step], Room | None]:
+    """As many as there is room for, and what is left of it."""
+    found: list[Step] = []
+    for _ in range(count):
+        if room is not None:
+            why = room.why_not(revision.memory_bytes)
+            if why is not None:
+                found.append(Hold(revision.number, why))
+                break
+            room = room.without(revision.memory_bytes)
+        found.append(Start(revision.number))
+    return found, room
 
 
 def wanted_instances(view: FunctionView, revision: RevisionView, live: list[InstanceView]) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import structlog
 
-from faasioflex.bus.buckets import FUNCTIONS, REVISIONS, ROUTES, SCALE, STATUS
+from faasioflex.bus.buckets import FUNCTIONS, QUOTAS, REVISIONS, ROUTES, SCALE, STATUS
 from faasioflex.bus.mirror import Mirror
 from faasioflex.bus.port import Bus, Entry
 from faasioflex.identity.tokens.mint import FUNCTION_S, function_jti
@@ -19,6 +19,7 @@ from faasioflex.manager.plan import (
     Build,
     Drain,
     FunctionView,
+    Hold,
     InstanceView,
     LookAgain,
     Remove,
@@ -28,9 +29,11 @@ from faasioflex.manager.plan import (
     plan,
 )
 from faasioflex.manager.report import function_route, function_status
+from faasioflex.manager.room import Room
 from faasioflex.manager.state import FunctionState, RevisionState
-from faasioflex.model.errors import Conflict, FunctionNotFound, RevisionNotFound, Unavailable
+from faasioflex.model.errors import Conflict, FunctionNotFound, QuotaExceeded, RevisionNotFound, Unavailable
 from faasioflex.model.function import FunctionRecord, RevisionRecord
+from faasioflex.model.identity import Quota
 from faasioflex.model.names import FunctionName
 from faasioflex.model.route import FunctionRoute
 from faasioflex.model.status import DesiredScale, FunctionStatus, traffic
@@ -40,6 +43,7 @@ WORKERS = 8
 RETRY_S = 0.5  # after a look that failed because a part is away
 APPLIED_WAIT_S = 2.0  # status says «ready» only when calls go there, but does not wait for ever to say it
 FOREVER_S = 3600.0
+HELD_S = 1.0  # until the next look for room in the namespace's quota
 
 
 class Reconciler:
@@ -61,6 +65,7 @@ class Reconciler:
         self._functions: Mirror[FunctionRecord] = Mirror(bus.bucket(FUNCTIONS.name, FunctionRecord))
         self._revisions: Mirror[RevisionRecord] = Mirror(bus.bucket(REVISIONS.name, RevisionRecord))
         self._scale: Mirror[DesiredScale] = Mirror(bus.bucket(SCALE.name, DesiredScale))
+        self._quotas: Mirror[Quota] = Mirror(bus.bucket(QUOTAS.name, Quota))
         self._status = bus.bucket(STATUS.name, FunctionStatus)
         self._routes = bus.bucket(ROUTES.name, FunctionRoute)
         self._queue: asyncio.Queue[str] = asyncio.Queue()
@@ -75,7 +80,7 @@ class Reconciler:
 
     async def start(self) -> None:
         """Read everything; the caller adopts running instances and then calls :meth:`run`."""
-        for mirror in (self._functions, self._revisions, self._scale):
+        for mirror in (self._functions, self._revisions, self._scale, self._quotas):
             await mirror.start()
         self._known_status = {entry.key: entry.value for entry in await self._status.list()}
         self._known_routes = {entry.key: entry for entry in await self._routes.list()}
@@ -86,6 +91,7 @@ class Reconciler:
     def run(self) -> None:
         self._functions.listen(self._touch_all)
         self._scale.listen(self._touch_all)
+        self._quotas.listen(self._touch_held)
         self._workers = [asyncio.create_task(self._work()) for _ in range(WORKERS)]
         self._touch_all(set(self._functions.entries) | self._written)
 
@@ -96,7 +102,7 @@ class Reconciler:
         for state in self.states.values():
             if state.timer:
                 state.timer.cancel()
-        for mirror in (self._functions, self._revisions, self._scale):
+        for mirror in (self._functions, self._revisions, self._scale, self._quotas):
             await mirror.stop()
 
     def touch(self, key: str) -> None:
@@ -135,6 +141,11 @@ class Reconciler:
         for key in keys:
             self.touch(key)
 
+    def _touch_held(self, namespaces: set[str]) -> None:
+        for key, state in self.states.items():
+            if state.name.namespace in namespaces and any(revision.held for revision in state.revisions.values()):
+                self.touch(key)
+
     async def _work(self) -> None:
         while True:
             key = await self._queue.get()
@@ -163,6 +174,8 @@ class Reconciler:
         if state.record.deleting:
             self._fail_waiters(state, list(state.waiters), FunctionNotFound(f"{state.name} is being deleted"))
         steps = plan(self._view(key, state))
+        for revision in state.revisions.values():
+            revision.held = None
         for step in steps:
             if not isinstance(step, Drain):
                 await self._do(key, state, step)
@@ -228,6 +241,7 @@ class Reconciler:
                     else wake_floor(state.record, revision, scale, now),
                     wanted=scale.instances.get(number) if scale else None,
                     checked_until=self._checked_until(state.record, revision),
+                    memory_bytes=self._memory_bytes(state, number),
                 )
             )
         instances = tuple(
@@ -235,7 +249,10 @@ class Reconciler:
             for one in state.instances.values()
         )
         shares = traffic(state.record, function_status(state))
-        return FunctionView(state.record.deleting, state.record.spec.scaling, shares, tuple(revisions), instances, now)
+        room = self._room(state.name.namespace)
+        return FunctionView(
+            state.record.deleting, state.record.spec.scaling, shares, tuple(revisions), instances, now, room
+        )
 
     def _checked_until(self, record: FunctionRecord, revision: RevisionState) -> float | None:
         """A revision deployed without traffic stays warm for ``idle_s`` after its check, for the traffic change.
@@ -258,11 +275,44 @@ class Reconciler:
             case Start(revision=number):
                 record = await self.revision_record(state, number)
                 if record is not None:
-                    self._lifecycle.begin(state, state.revisions[number], record)
+                    room = self._room(state.name.namespace)  # again: others of the namespace were looked at meanwhile
+                    why = room.why_not(record.limits.memory_bytes) if room is not None else None
+                    if why is None:
+                        self._lifecycle.begin(state, state.revisions[number], record)
+                    else:
+                        self._hold(key, state, state.revisions[number], why)
+            case Hold(revision=number, why=why):
+                self._hold(key, state, state.revisions[number], why)
             case Remove():
                 await self._remove(key, state)
             case LookAgain(at=at):
                 self.touch_later(key, at - self._clock() + 0.01)
+
+    def _hold(self, key: str, state: FunctionState, revision: RevisionState, why: str) -> None:
+        """Who waits for its first instance is told at once, and asks for none any more."""
+        revision.held = why
+        if not state.live_of(revision.number):
+            revision.woken_at = None
+            self._lifecycle.fail_waiters(state, revision.number, QuotaExceeded(why))
+        self.touch_later(key, HELD_S)
+
+    def _room(self, namespace: str) -> Room | None:
+        """As of this moment: between it and the start that it is asked for nothing may be awaited."""
+        entry = self._quotas.entries.get(namespace)
+        if entry is None or (entry.value.instances is None and entry.value.memory_bytes is None):
+            return None
+        sizes = [
+            self._memory_bytes(state, one.revision)
+            for state in self.states.values()
+            if state.name.namespace == namespace
+            for one in state.instances.values()
+        ]
+        return Room(namespace, entry.value, len(sizes), sum(sizes))
+
+    def _memory_bytes(self, state: FunctionState, number: int) -> int:
+        entry = self._revisions.entries.get(state.record.revisions.get(number, ""))
+        limits = entry.value.limits if entry is not None else state.record.spec.limits
+        return limits.memory_bytes
 
     async def _write(self, key: str, state: FunctionState) -> None:
         """Routes first, then, once calls go there, the status that says so."""

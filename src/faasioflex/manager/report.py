@@ -25,7 +25,7 @@ def revision_status(state: FunctionState, revision: RevisionState) -> RevisionSt
         name = "starting"
     else:
         name = "building"
-    return RevisionStatus(name, revision.message, revision.build_s, revision.first_ready_at, ready)
+    return RevisionStatus(name, revision.held or revision.message, revision.build_s, revision.first_ready_at, ready)
 
 
 def function_status(state: FunctionState) -> FunctionStatus:

@@ -28,6 +28,7 @@ class RevisionState:
     ends: int = 0
     retry_at: float | None = None
     woken_at: float | None = None
+    held: str | None = None  # why an instance that is wanted is not started, as of the last look
 
 
 @dataclass
