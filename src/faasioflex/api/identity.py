@@ -8,6 +8,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 
+from faasioflex.api.address_limit import AddressLimit
 from faasioflex.identity.authenticator import Authenticate
 from faasioflex.identity.directory import Directory
 from faasioflex.identity.people import People
@@ -37,6 +38,7 @@ class ApiIdentity:
     nats_url: str = ""  # where clients connect, without credentials
     invitations: Invite | None = None
     routers: tuple[APIRouter, ...] = field(default=())  # pages that the embedded issuer adds
+    token_limit: AddressLimit = field(default_factory=AddressLimit)
 
     async def invite(self, email: str, name: str, role: Role, by: Principal) -> str:
         """The address where somebody makes their own account, shown this once. Raises: NotAllowed (no such login), Conflict."""

@@ -22,6 +22,8 @@ class LoginSettings(Protocol):
     @property
     def smtp_tls(self) -> str: ...
     @property
+    def smtp_host(self) -> str: ...
+    @property
     def login_issuer(self) -> str: ...
     @property
     def login_client_id(self) -> str: ...
@@ -56,6 +58,8 @@ def login_problems(settings: LoginSettings) -> Iterator[tuple[str, str]]:
         yield "sign_up", f"must be one of {', '.join(SIGN_UP)}"
     if settings.smtp_tls not in SMTP_TLS:
         yield "smtp_tls", f"must be one of {', '.join(SMTP_TLS)}"
+    elif settings.smtp_tls == "none" and settings.smtp_host and not _is_loopback(settings.smtp_host):
+        yield "smtp_tls", "must be starttls or tls off loopback: mails hold links that let people in"
     if (settings.dex_grpc_cert is None) != (settings.dex_grpc_key is None):
         yield "dex_grpc_cert", "a certificate needs its key and a key its certificate"
     if settings.dex_grpc and settings.login != "dex":

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, unquote_plus
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
+from faasioflex.api.address_limit import address_of
 from faasioflex.api.body import KIB, chunks, media_type
 from faasioflex.api.identity import Caller, Identities
 from faasioflex.api.problems import problems
@@ -42,6 +43,7 @@ async def jwks(identity: Identities) -> Response:
 async def token(request: Request, identity: Identities) -> Response:
     """RFC 6749, 3.2, with the grants of ``tokens.grants``."""
     try:
+        identity.token_limit.take(address_of(request))
         client_id, secret, form = await _form(request)
         if not form.get("grant_type"):
             raise OAuthError("invalid_request", "The parameter grant_type is missing")
@@ -54,6 +56,7 @@ async def token(request: Request, identity: Identities) -> Response:
 async def revoke(request: Request, identity: Identities) -> Response:
     """RFC 7009."""
     try:
+        identity.token_limit.take(address_of(request))
         client_id, secret, form = await _form(request)
         if not form.get("token"):
             raise OAuthError("invalid_request", "The parameter token is missing")

@@ -187,8 +187,8 @@ def shown(account: Account) -> LoginUser:
     return LoginUser(account.subject, account.email, account.name, account.email_verified, account.disabled)
 
 
-def identity_at(issuer: str, account: Account, client_id: str, now: float) -> Identity:
-    """As an ID token would say it."""
+def identity_at(issuer: str, account: Account, client_id: str, at: float) -> Identity:
+    """As an ID token would say it that was made when the password was given."""
     return Identity(
-        issuer, account.subject, account.email, account.email_verified, account.name, (), client_id, now + 600, now
+        issuer, account.subject, account.email, account.email_verified, account.name, (), client_id, at + 600, at
     )

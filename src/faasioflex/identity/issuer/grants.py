@@ -109,39 +109,21 @@ class Grants:
 
     async def refreshed(self, request: TokenRequest, family: RefreshFamily) -> TokenAnswer:
         account = await self._account(family.said.get("subject", ""))
-        return await self._for_others(request, account, family.scope, dict(family.said))
+        return self._beside(account, request, family.scope, family.said)
 
     async def _answer(self, request: TokenRequest, said: Mapping[str, str]) -> dict[str, object]:
         account, client = await self._account(said["subject"]), request.client
-        identity = identity_at(self._login.issuer, account, client.client_id, request.now)
+        identity = identity_at(self._login.issuer, account, client.client_id, float(said["auth_time"]))
         kept = {"subject": account.subject, "auth_time": said["auth_time"]}
         answer = await self._login.tokens.sign_in(
             identity, client, request.now, role=account.role, scope=said["scope"], said=kept
         )
-        if not client.first_party:
-            others = await self._for_others(request, account, said["scope"], dict(said))
-            return {**answer, **others}
-        if "openid" in said["scope"].split():
-            answer["id_token"] = self._id_token(account, client.client_id, said, request.now)
-        return answer
+        return {**answer, **self._beside(account, request, said["scope"], said)}
 
-    async def _for_others(
-        self, request: TokenRequest, account: Account, scope: str, said: Mapping[str, str]
-    ) -> dict[str, object]:
-        """An access token that only userinfo takes."""
-        client_id, now = request.client.client_id, request.now
-        identity = identity_at(self._login.issuer, account, client_id, now)
-        user = await self._login.tokens.people_of(identity)
-        minted = self._login.tokens.mint.access(user, (), now, audience=client_id)
-        answer: dict[str, object] = {
-            "access_token": minted.token,
-            "token_type": "Bearer",
-            "expires_in": int(minted.expires_at - now),
-            "scope": scope,
-        }
-        if "openid" in scope.split():
-            answer["id_token"] = self._id_token(account, client_id, said, now)
-        return answer
+    def _beside(self, account: Account, request: TokenRequest, scope: str, said: Mapping[str, str]) -> TokenAnswer:
+        if "openid" not in scope.split():
+            return {}
+        return {"id_token": self._id_token(account, request.client.client_id, said, request.now)}
 
     async def _account(self, subject: str) -> Account:
         try:

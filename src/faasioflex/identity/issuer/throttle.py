@@ -21,6 +21,13 @@ class _Tries:
     until: float = 0.0
 
 
+@dataclass(frozen=True)
+class Try:
+    """One that has begun: what it counts for, with the end of the wait there before it and by it."""
+
+    counted: tuple[tuple[_Tries, float, float], ...]
+
+
 class Throttle:
     """In memory of one process: it starts anew with the platform."""
 
@@ -28,8 +35,11 @@ class Throttle:
         self._clock = clock
         self._tries: OrderedDict[str, _Tries] = OrderedDict()
 
-    def check(self, account: str, address: str) -> None:
-        """Raises: RateLimited, before any password is looked at."""
+    def begin(self, account: str, address: str) -> Try:
+        """A try, which counts as failed until ``held`` says otherwise: many at once are many failures.
+
+        Raises: RateLimited, before any password is looked at.
+        """
         now = self._clock()
         waits = [self._tries[key].until - now for key in _keys(account, address) if key in self._tries]
         longest = max(waits, default=0.0)
@@ -37,20 +47,32 @@ class Throttle:
             seconds = int(longest) + 1
             raise RateLimited(f"Too many tries: wait {seconds} s and try again", retry_after_s=seconds)
 
-    def failed(self, account: str, address: str) -> None:
-        now = self._clock()
+        return self._count(account, address, now)
+
+    def _count(self, account: str, address: str, now: float) -> Try:
+        counted = []
         bounds = ((FREE_OF_ACCOUNT, LONGEST_OF_ACCOUNT_S), (FREE_OF_ADDRESS, LONGEST_OF_ADDRESS_S))
         for key, (free, longest) in zip(_keys(account, address), bounds, strict=True):
             tries = self._tries.pop(key, _Tries())
             if now - tries.last > FORGET_S:
                 tries = _Tries()
+            before = tries.until
             tries.failures += 1
             tries.last = now
             if tries.failures >= free:
                 tries.until = now + min(longest, 2.0 ** min(tries.failures - free, 30))
             self._tries[key] = tries
+            counted.append((tries, before, tries.until))
         while len(self._tries) > KEPT:
             self._tries.popitem(last=False)
+        return Try(tuple(counted))
+
+    def held(self, tried: Try) -> None:
+        """It was right, or was not looked at. What failed before it, or beside it, stays counted."""
+        for tries, before, ours in tried.counted:
+            tries.failures = max(0, tries.failures - 1)
+            if tries.until == ours:
+                tries.until = before
 
     def succeeded(self, account: str) -> None:
         """The address stays as it is: one own account does not buy tries at others."""

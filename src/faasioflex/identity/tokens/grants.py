@@ -70,7 +70,7 @@ class Refreshed(Protocol):
     """Answers a refresh of a client that is not first-party."""
 
     async def __call__(self, request: TokenRequest, family: RefreshFamily) -> TokenAnswer:
-        """Without the refresh token, which the token service adds."""
+        """What comes beside the access and refresh token, which the token service makes."""
 
 
 @dataclass(frozen=True)

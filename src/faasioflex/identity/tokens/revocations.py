@@ -51,6 +51,9 @@ class Revocations:
         entry = await self._bucket.get(f"sub.{uid}")
         return entry.value.before or 0.0 if entry is not None else 0.0
 
+    async def is_void(self, uid: str, jti: str, issued_at: float) -> bool:
+        return issued_at < await self.cut(uid) or await self._bucket.get(f"jti.{jti}") is not None
+
     async def prune(self) -> int:
         """Remove what is over; how many."""
         now = self._clock()

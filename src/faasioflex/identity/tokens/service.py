@@ -25,7 +25,7 @@ from faasioflex.identity.tokens.grants import (
 )
 from faasioflex.identity.tokens.keys import SigningKeys
 from faasioflex.identity.tokens.long_lived import LONGEST_S
-from faasioflex.identity.tokens.mint import Mint
+from faasioflex.identity.tokens.mint import Mint, Minted
 from faasioflex.identity.tokens.refresh import RefreshTokens
 from faasioflex.identity.tokens.revocations import Revocations
 from faasioflex.identity.tokens.verifier import LEEWAY_S, Verifier
@@ -157,11 +157,13 @@ class TokenService:
         Raises: NotAuthenticated where the account is disabled, or the login is from before a revocation; Unavailable.
         """
         uid = self._people.uid(identity.issuer, identity.subject)
-        if identity.issued_at < await self.revocations.cut(uid):
+        cut = await self.revocations.cut(uid)
+        if identity.issued_at < cut:
             raise NotAuthenticated("All logins of this account from before were ended: log in again")
+        now = max(now, cut)  # a cut-off is a whole second: who logs in anew in that second is after it
         user = await self._people.provision(identity, role)
         await self._directory.learn(user.uid)
-        access = self.mint.access(user, self._directory.groups_of(user.uid, user.claimed_groups), now)
+        access = self._access(user, client, now)
         refresh = await self.refresh_tokens.begin(
             user.uid, client.client_id, now, scope=scope, access=access, said=said
         )
@@ -180,14 +182,21 @@ class TokenService:
             await self.refresh_tokens.end(entry)
             raise OAuthError("invalid_grant", "This account is disabled or gone")
         user = found.value
+        more: TokenAnswer = {}
         if not request.client.first_party:
             if self._plug.refreshed is None:
                 raise OAuthError("unauthorized_client", "This client has no refresh tokens")
-            answer = await self._plug.refreshed(request, family)
-            return {**answer, "refresh_token": await self.refresh_tokens.turn(entry, request.now, None)}
-        access = self.mint.access(user, self._directory.groups_of(user.uid, user.claimed_groups), request.now)
-        refresh = await self.refresh_tokens.turn(entry, request.now, access)
-        return self._answer(access.token, access.expires_at - request.now, refresh, family.scope)
+            more = await self._plug.refreshed(request, family)
+        now = max(request.now, family.issued_at)
+        access = self._access(user, request.client, now)
+        refresh = await self.refresh_tokens.turn(entry, now, access)
+        return {**self._answer(access.token, access.expires_at - now, refresh, family.scope), **more}
+
+    def _access(self, user: UserRecord, client: Client, now: float) -> Minted:
+        """Of a client that is not ours: for itself, so that the platform does not take it, and without groups."""
+        if not client.first_party:
+            return self.mint.access(user, (), now, audience=client.client_id)
+        return self.mint.access(user, self._directory.groups_of(user.uid, user.claimed_groups), now)
 
     @staticmethod
     def _answer(token: str, lives_s: float, refresh: str, scope: str) -> dict[str, object]:
@@ -199,16 +208,18 @@ class TokenService:
             "scope": scope,
         }
 
-    async def people_of(self, identity: Identity) -> UserRecord:
-        """Raises: NotAuthenticated where the account is disabled; Unavailable."""
-        return await self._people.provision(identity)
-
-    async def person(self, uid: str) -> UserRecord:
-        """Raises: NotAuthenticated where there is nobody, or they are disabled."""
+    async def person(self, uid: str, jti: str, issued_at: float) -> UserRecord:
+        """Of a token that is verified but for revocation. Raises: NotAuthenticated (also where they are disabled)."""
+        if await self.revocations.is_void(uid, jti, issued_at):
+            raise NotAuthenticated("The token was revoked")
         found = await self._users.get(uid) if uid.startswith(USER_PREFIX) else None
         if found is None or found.value.disabled:
             raise NotAuthenticated("This account is disabled or gone")
         return found.value
+
+    async def cut(self, issuer: str, subject: str) -> float:
+        """Logins of that person from before this time have ended; 0.0 where none were."""
+        return await self.revocations.cut(self._people.uid(issuer, subject))
 
     async def end_logins(self, issuer: str, subject: str) -> None:
         """As :meth:`end_all`, of somebody as their login knows them."""

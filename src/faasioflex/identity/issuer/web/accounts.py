@@ -46,10 +46,9 @@ class AccountPages:
         email = form.get("email", "").strip()
         try:
             checked_email(email)
-            login.throttle.check(f"mail {email}", browser.address)
+            login.throttle.begin(f"mail {email}", browser.address)  # each mail counts
         except (Invalid, RateLimited):
             return self._address(browser, title, browser.text("over"))
-        login.throttle.failed(f"mail {email}", browser.address)  # each mail counts
         account = await login.accounts.by_email(email)
         if title == "reset" and account is not None and not account.disabled:
             secret = await login.states.keep("reset", {"subject": account.subject}, RESET_S)

@@ -69,13 +69,13 @@ class Device:
 
     async def _decide(self, browser: Browser, held: SignedIn, form: dict[str, str]) -> Page:
         states, account = self._login.states, held.account
-        self._login.throttle.check(f"device {account.subject}", browser.address)
+        tried = self._login.throttle.begin(f"device {account.subject}", browser.address)
         code = "".join(one for one in form.get("user_code", "").upper()[:40] if one in LETTERS)
         known = await states.find("user", code)
         entry = await states.find("device", known.value.said["device"]) if known is not None else None
         if known is None or entry is None:
-            self._login.throttle.failed(f"device {account.subject}", browser.address)
             return self._ask(browser, browser.text("device_wrong"))
+        self._login.throttle.held(tried)
         said = entry.value.said
         if form.get("do") not in {"allow", "deny"}:
             client = self._login.clients.find(said["client_id"])

@@ -12,7 +12,7 @@ from faasioflex.identity.issuer.embedded import EmbeddedLogin
 from faasioflex.identity.issuer.web.page import Browser, Page
 from faasioflex.identity.issuer.web.sign_in import SignIn
 from faasioflex.identity.oidc.id_token import unverified
-from faasioflex.model.errors import NotAuthenticated
+from faasioflex.model.errors import NotAuthenticated, NotFound
 
 
 class Ending:
@@ -26,14 +26,16 @@ class Ending:
         try:
             if scheme.lower() != "bearer":
                 raise NotAuthenticated("Send the access token: Authorization: Bearer TOKEN")
-            user = await self._login.tokens.person(self._uid(token.strip()))
-        except NotAuthenticated:
+            user = await self._login.tokens.person(*self._held(token.strip()))
+            account = await self._login.accounts.get(user.subject)
+        except (NotAuthenticated, NotFound):
             return Response(status_code=401, headers={"www-authenticate": 'Bearer error="invalid_token"'})
-        said = {"sub": user.subject, "email": user.email, "name": user.name, "email_verified": True}
+        verified = account.email_verified
+        said = {"sub": account.subject, "email": account.email, "name": account.name, "email_verified": verified}
         return JSONResponse(said, headers={"cache-control": "no-store"})
 
-    def _uid(self, token: str) -> str:
-        """Of an access token of any client. Raises: NotAuthenticated."""
+    def _held(self, token: str) -> tuple[str, str, float]:
+        """Whose an access token of any client is, its id, and when it was made. Raises: NotAuthenticated."""
         header, _ = unverified(token)
         kid = header.get("kid")
         key = self._login.tokens.keys.public(kid) if isinstance(kid, str) else None
@@ -46,7 +48,7 @@ class Ending:
         known = said.get("iss") == self._login.issuer and said.get("aud") in self._login.clients.ids | {AUDIENCE}
         if not known or said.get("kind") != "access" or not float(said.get("exp", 0)) > self._login.clock():
             raise NotAuthenticated("The token does not hold here, or not any more")
-        return str(said["sub"])
+        return str(said["sub"]), str(said["jti"]), float(said["iat"])
 
     async def logout(self, request: Request) -> Response:
         """RP-initiated logout, asked for by a form: a link of somebody else's page logs nobody out."""

@@ -80,7 +80,7 @@ class Browser:
     @property
     def address(self) -> str:
         """As the gateway says: what it appended last."""
-        hops = self.request.headers.get("x-forwarded-for", "").split(",")
+        hops = ",".join(self.request.headers.getlist("x-forwarded-for")).split(",")
         return hops[-1].strip() or (self.request.client.host if self.request.client else "")
 
     def text(self, name: str, **given: object) -> str:

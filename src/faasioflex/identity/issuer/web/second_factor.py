@@ -34,11 +34,6 @@ class SecondFactorPage:
         if held is None:
             found = await self._sign_in.advance(browser, form)
             return browser.show(await self._page(browser, found.account) if isinstance(found, SignedIn) else found)
-        try:
-            self._login.throttle.check(held.account.email, browser.address)
-        except RateLimited as error:
-            text = browser.text("slow", seconds=error.retry_after_s or 1)
-            return browser.show(Page(browser.text("totp"), (text,), status=429))
         if held.account.totp:
             return browser.show(await self._off(browser, held.account, form.get("otp", "")))
         return browser.show(await self._on(browser, held.account, form))
@@ -74,8 +69,13 @@ class SecondFactorPage:
 
     async def _off(self, browser: Browser, account: Account, code: str) -> Page:
         login = self._login
+        try:
+            tried = login.throttle.begin(account.email, browser.address)
+        except RateLimited as error:
+            text = browser.text("slow", seconds=error.retry_after_s or 1)
+            return Page(browser.text("totp"), (text,), status=429)
         if login.factor.checked(account, code, login.clock()) is None:
-            login.throttle.failed(account.email, browser.address)
             return await self._page(browser, account, browser.text("otp_wrong"))
+        login.throttle.held(tried)
         await login.accounts.change(account.subject, lambda held: replace(held, totp="", totp_step=0, recovery=()))
         return Page(browser.text("done"), (browser.text("device_done"),))

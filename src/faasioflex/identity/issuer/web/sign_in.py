@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from faasioflex.identity.issuer.embedded import EmbeddedLogin
 from faasioflex.identity.issuer.passwords import outdated
 from faasioflex.identity.issuer.web.page import Browser, Field, Page
-from faasioflex.model.errors import Invalid, NotFound, RateLimited
+from faasioflex.model.errors import Invalid, NotFound, RateLimited, Unavailable
 from faasioflex.model.login import Account
 
 SESSION_S = 12 * 3600
 STEP_S = 600.0
+REFUSED_S = 0.25  # after the form came: longer than any comparison takes, so that its time tells nothing
 
 
 @dataclass(frozen=True)
@@ -30,11 +33,14 @@ class SignIn:
         entry = await self._login.states.find("session", browser.cookie("session"))
         if entry is None:
             return None
+        subject, auth_time = entry.value.said["subject"], float(entry.value.said["auth_time"])
+        if auth_time < await self._login.tokens.cut(self._login.issuer, subject):
+            return None
         try:
-            account = await self._login.accounts.get(entry.value.said["subject"])
+            account = await self._login.accounts.get(subject)
         except NotFound:
             return None
-        return None if account.disabled else SignedIn(account, float(entry.value.said["auth_time"]))
+        return None if account.disabled else SignedIn(account, auth_time)
 
     async def end(self, browser: Browser) -> None:
         await self._login.states.forget("session", browser.cookie("session"))
@@ -71,30 +77,53 @@ class SignIn:
     async def _password(self, browser: Browser, form: Mapping[str, str], client: str) -> Page | SignedIn:
         login = self._login
         email, password = form.get("email", "").strip()[:256], form.get("password", "")
-        login.throttle.check(email, browser.address)
-        account = await login.accounts.by_email(email)
-        held = await login.passwords.matches(account.password_hash if account is not None else None, password)
+        tried = login.throttle.begin(email, browser.address)
+        told_at = asyncio.get_running_loop().time() + REFUSED_S
+        try:
+            account = await login.accounts.by_email(email)
+            held = await login.passwords.matches(account.password_hash if account is not None else None, password)
+        except Unavailable:
+            login.throttle.held(tried)
+            raise
         if account is None or not held or account.disabled or not account.email_verified:
-            login.throttle.failed(email, browser.address)
+            await asyncio.sleep(told_at - asyncio.get_running_loop().time())
             return self.first(browser, client, browser.text("wrong"), email, 400)
+        login.throttle.held(tried)
         if outdated(account.password_hash):
-            hashed = await login.passwords.hashed(password)
-            account = await login.accounts.change(account.subject, lambda one: replace(one, password_hash=hashed))
-        return await self._after(browser, account, "password")
+            account = await self._hashed_anew(account, password)
+        return await self._after(browser, account, "password", client)
 
-    async def _after(self, browser: Browser, account: Account, done: str) -> Page | SignedIn:
+    async def _hashed_anew(self, account: Account, password: str) -> Account:
+        hashed, known = await self._login.passwords.hashed(password), account.password_hash
+
+        def make(held: Account) -> Account:
+            return replace(held, password_hash=hashed) if held.password_hash == known else held
+
+        return await self._login.accounts.change(account.subject, make)
+
+    async def _after(self, browser: Browser, account: Account, done: str, client: str = "") -> Page | SignedIn:
         if account.totp and done == "password":
             return await self._otp_page(browser, account)
         if account.must_change:
             return await self._change_page(browser, account)
         self._login.throttle.succeeded(account.email)
-        return await self.begin(browser, account)
+        return await self._begin(browser, account) or self.first(browser, client, browser.text("over"), status=400)
 
-    async def begin(self, browser: Browser, account: Account) -> SignedIn:
-        await self._login.states.forget("session", browser.cookie("session"))
-        now = self._login.clock()
+    async def _begin(self, browser: Browser, account: Account) -> SignedIn | None:
+        """A session. None where the account is not any more what was looked at: its password changed meanwhile."""
+        login = self._login
+        await self.end(browser)
+        now = max(login.clock(), await login.tokens.cut(login.issuer, account.subject))
         said = {"subject": account.subject, "auth_time": str(now)}
-        browser.set("session", await self._login.states.keep("session", said, SESSION_S), SESSION_S)
+        secret = await login.states.keep("session", said, SESSION_S)
+        try:
+            again = await login.accounts.get(account.subject)
+        except NotFound:
+            again = replace(account, disabled=True)
+        if again.disabled or again.password_hash != account.password_hash:
+            await login.states.forget("session", secret)
+            return None
+        browser.set("session", secret, SESSION_S)
         return SignedIn(account, now)
 
     async def _step(self, browser: Browser, form: Mapping[str, str], client: str) -> Page | SignedIn:
@@ -106,18 +135,16 @@ class SignIn:
             account = await login.accounts.get(said["subject"])
         except NotFound:
             return self.first(browser, client, browser.text("over"), status=400)
-        if account.disabled:
-            return self.first(browser, client, browser.text("wrong"), status=400)
+        if account.disabled or said["of"] != _mark(account):
+            return self.first(browser, client, browser.text("over"), status=400)
         if said["at"] == "otp":
             return await self._otp(browser, account, form.get("otp", "")[:64])
         return await self._change(browser, account, form)
 
     async def _otp(self, browser: Browser, account: Account, code: str) -> Page | SignedIn:
         login = self._login
-        login.throttle.check(account.email, browser.address)
-        used = login.factor.checked(account, code, login.clock())
-        if used is None:
-            login.throttle.failed(account.email, browser.address)
+        tried = login.throttle.begin(account.email, browser.address)
+        if login.factor.checked(account, code, login.clock()) is None:
             return await self._otp_page(browser, account, browser.text("otp_wrong"))
         taken: list[bool] = []
 
@@ -129,13 +156,15 @@ class SignIn:
         changed = await login.accounts.change(account.subject, make)
         if not taken[-1]:
             return await self._otp_page(browser, account, browser.text("otp_wrong"))
+        login.throttle.held(tried)
         return await self._after(browser, changed, "otp")
 
     async def _change(self, browser: Browser, account: Account, form: Mapping[str, str]) -> Page | SignedIn:
         error = await self.choose(browser, account, form)
         if error:
             return await self._change_page(browser, account, error)
-        return await self.begin(browser, await self._login.accounts.get(account.subject))
+        changed = await self._login.accounts.get(account.subject)
+        return await self._begin(browser, changed) or self.first(browser, error=browser.text("over"), status=400)
 
     async def choose(self, browser: Browser, account: Account, form: Mapping[str, str]) -> str:
         """Set the password of a form; what is wrong with it, else ""."""
@@ -151,15 +180,24 @@ class SignIn:
         return ""
 
     async def _otp_page(self, browser: Browser, account: Account, error: str = "") -> Page:
-        step = await self._login.states.keep("step", {"subject": account.subject, "at": "otp"}, STEP_S)
+        step = await self._login.states.keep("step", _step_of(account, "otp"), STEP_S)
         fields = (Field("otp", browser.text("otp"), autocomplete="one-time-code"),)
         buttons = (("login", browser.text("send")),)
         title = browser.text("otp_title")
         return Page(title, (), error, fields, buttons, hidden={"step": step}, status=400 if error else 200)
 
     async def _change_page(self, browser: Browser, account: Account, error: str = "") -> Page:
-        step = await self._login.states.keep("step", {"subject": account.subject, "at": "change"}, STEP_S)
+        step = await self._login.states.keep("step", _step_of(account, "change"), STEP_S)
         return new_password(browser, browser.text("change"), error, {"step": step})
+
+
+def _step_of(account: Account, at: str) -> dict[str, str]:
+    return {"subject": account.subject, "at": at, "of": _mark(account)}
+
+
+def _mark(account: Account) -> str:
+    """Another one when the password has changed."""
+    return hashlib.sha256(account.password_hash.encode()).hexdigest()
 
 
 def new_password(browser: Browser, title: str, error: str, hidden: Mapping[str, str]) -> Page:
