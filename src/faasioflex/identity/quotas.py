@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from faasioflex.bus import buckets
 from faasioflex.bus.port import Bucket, Bus
 from faasioflex.model.errors import QuotaExceeded
@@ -11,13 +15,25 @@ NO_BOUNDS = Quota()
 
 
 class Quotas:
+    """There is one of this: in the API, which alone registers and changes functions."""
+
     def __init__(self, bus: Bus) -> None:
         self._bucket: Bucket[Quota] = bus.bucket(buckets.QUOTAS.name, Quota)
+        self._turns: dict[str, asyncio.Lock] = {}
 
     async def get(self, namespace: str) -> Quota:
         """From the leader; no bounds where none were set."""
         entry = await self._bucket.get(namespace)
         return entry.value if entry is not None else NO_BOUNDS
+
+    @asynccontextmanager
+    async def turn(self, namespace: str) -> AsyncIterator[None]:
+        """From looking whether there is room until it is taken: one at a time, where there are bounds."""
+        if await self.get(namespace) == NO_BOUNDS:
+            yield
+            return
+        async with self._turns.setdefault(namespace, asyncio.Lock()):
+            yield
 
     async def put(self, namespace: str, quota: Quota) -> None:
         await self._bucket.put(namespace, quota)

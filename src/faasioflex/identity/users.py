@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 from faasioflex.bus import buckets
@@ -20,7 +21,7 @@ from faasioflex.model.identity import LOCAL_ADMIN, Role, Told, UserRecord
 
 
 class Users:
-    """``login`` None: nobody can be made here, they appear when they log in."""
+    """``login`` None: nobody can be made here, they appear when they log in. There is one of this: in the API, the one writer."""
 
     def __init__(
         self,
@@ -42,6 +43,7 @@ class Users:
         self._long_lived = long_lived
         self._mentions = mentions
         self._now = now
+        self._leaving_admins = asyncio.Lock()  # one at a time, so that one is left
 
     def get(self, uid: str) -> UserRecord:
         """Raises: NotFound."""
@@ -78,13 +80,30 @@ class Users:
         held = self.get(uid)
         self._check_not_local(uid)
         if (role is not None and role != "admin") or disabled:
-            self._check_not_last(held)
+            async with self._one_admin_less(uid):
+                made = await self._changed(held, name=name, role=role, disabled=disabled, password=password, by=by)
+        else:
+            made = await self._changed(held, name=name, role=role, disabled=disabled, password=password, by=by)
+        if disabled or password is not None:
+            await self._tokens.end_all(uid)
+        return made
+
+    async def _changed(
+        self,
+        held: UserRecord,
+        *,
+        name: str | None,
+        role: Role | None,
+        disabled: bool | None,
+        password: str | None,
+        by: str,
+    ) -> UserRecord:
         await self._change_account(held, name=name, password=password, disabled=disabled)
         now = self._now()
 
         def make(entry: Entry[UserRecord] | None) -> UserRecord:
             if entry is None:
-                raise NotFound(f"There is nobody {uid} any more")
+                raise NotFound(f"There is nobody {held.uid} any more")
             user = entry.value
             return replace(
                 user,
@@ -95,9 +114,7 @@ class Users:
                 told=Told("updated", by),
             )
 
-        made, _ = await change(self._bucket, self._directory.users, uid, make)
-        if disabled or password is not None:
-            await self._tokens.end_all(uid)
+        made, _ = await change(self._bucket, self._directory.users, held.uid, make)
         return made
 
     async def delete(self, uid: str) -> None:
@@ -107,15 +124,15 @@ class Users:
         """
         held = self.get(uid)
         self._check_not_local(uid)
-        self._check_not_last(held)
-        login = self._login
-        if login is not None and login.abilities.users and self._people.is_of(held, login.issuer):
-            with suppress(NotFound):  # of a try before, or deleted at the login
-                await login.delete_user(held.subject)
-        await self._tokens.end_all(uid)
-        await self._long_lived.remove_of(uid)
-        await self._mentions.remove(f"user:{uid}")
-        await cut(self._bucket, self._directory.users, uid)
+        async with self._one_admin_less(uid):
+            login = self._login
+            if login is not None and login.abilities.users and self._people.is_of(held, login.issuer):
+                with suppress(NotFound):  # of a try before, or deleted at the login
+                    await login.delete_user(held.subject)
+            await self._tokens.end_all(uid)
+            await self._long_lived.remove_of(uid)
+            await self._mentions.remove(f"user:{uid}")
+            await cut(self._bucket, self._directory.users, uid)
 
     async def _change_account(
         self, held: UserRecord, *, name: str | None, password: str | None, disabled: bool | None
@@ -139,11 +156,14 @@ class Users:
         if uid == LOCAL_ADMIN:
             raise NotAllowed("The local admin is whoever may read the platform's data folder: it cannot be changed")
 
-    def _check_not_last(self, user: UserRecord) -> None:
-        if user.role != "admin" or user.disabled:
-            return
-        others = (
-            entry.value for entry in self._directory.users.entries.values() if entry.key not in {user.uid, LOCAL_ADMIN}
-        )
-        if not any(one.role == "admin" and not one.disabled for one in others):
-            raise WrongState(f"{user.email or user.uid} is the last admin: make another one first")
+    @asynccontextmanager
+    async def _one_admin_less(self, uid: str) -> AsyncIterator[None]:
+        """While ``uid`` is made something less, as the leader has it. Raises: WrongState where nobody would be left."""
+        async with self._leaving_admins:
+            people = {entry.key: entry.value for entry in await self._bucket.list()}
+            admins = {
+                key for key, one in people.items() if one.role == "admin" and not one.disabled and key != LOCAL_ADMIN
+            }
+            if admins == {uid}:
+                raise WrongState(f"{people[uid].email or uid} is the last admin: make another one first")
+            yield

@@ -65,10 +65,13 @@ async def register_function(request: Request, context: Context, caller: Caller, 
         code = await context.uploads.code(wanted.source, upload.archive)
         if code is None:
             raise invalid(FieldError("/source", "Say where the code is: files, archive, or a file beside the JSON"))
-        await check_room(context.registry, context.resources.quotas, spec.function, code.source, new=True)
-        await check_instances(context.registry, context.resources.quotas, spec)
-        await context.resources.namespaces.ensure(spec.namespace, caller, context.now())
-        entry = await register(context.registry, spec, code, wanted.rollout, actor=caller.display, now=context.now())
+        async with context.resources.quotas.turn(spec.namespace):
+            await check_room(context.registry, context.resources.quotas, spec.function, code.source, new=True)
+            await check_instances(context.registry, context.resources.quotas, spec)
+            await context.resources.namespaces.ensure(spec.namespace, caller, context.now())
+            entry = await register(
+                context.registry, spec, code, wanted.rollout, actor=caller.display, now=context.now()
+            )
     return await changed(context, entry.value, wait_s, 201)
 
 
@@ -119,17 +122,18 @@ async def put_function(
         before = (await context.registry.find(function)).value.spec.secrets
         await check_secrets(context, caller, function.namespace, wanted.secrets, before)
         code = await context.uploads.code(wanted.source, upload.archive)
-        await _check_code(context, function, code)
-        await check_instances(context.registry, context.resources.quotas, wanted.spec(function.namespace))
-        entry = await update(
-            context.registry,
-            function,
-            _applied(lambda _: wanted, code),
-            code,
-            actor=caller.display,
-            now=context.now(),
-            guard=if_match(request),
-        )
+        async with context.resources.quotas.turn(function.namespace):
+            await _check_code(context, function, code)
+            await check_instances(context.registry, context.resources.quotas, wanted.spec(function.namespace))
+            entry = await update(
+                context.registry,
+                function,
+                _applied(lambda _: wanted, code),
+                code,
+                actor=caller.display,
+                now=context.now(),
+                guard=if_match(request),
+            )
     return await changed(context, entry.value, wait_s)
 
 
@@ -156,17 +160,18 @@ async def patch_function(
         now_wanted = wanted(held)
         await check_secrets(context, caller, function.namespace, now_wanted.secrets, held.spec.secrets)
         code = await context.uploads.code(now_wanted.source, upload.archive)
-        await _check_code(context, function, code)
-        await check_instances(context.registry, context.resources.quotas, now_wanted.spec(function.namespace))
-        entry = await update(
-            context.registry,
-            function,
-            _applied(wanted, code),
-            code,
-            actor=caller.display,
-            now=context.now(),
-            guard=if_match(request),
-        )
+        async with context.resources.quotas.turn(function.namespace):
+            await _check_code(context, function, code)
+            await check_instances(context.registry, context.resources.quotas, now_wanted.spec(function.namespace))
+            entry = await update(
+                context.registry,
+                function,
+                _applied(wanted, code),
+                code,
+                actor=caller.display,
+                now=context.now(),
+                guard=if_match(request),
+            )
     return await changed(context, entry.value, wait_s)
 
 

@@ -82,6 +82,7 @@ async def put_scale(request: Request, context: Context, function: Operate) -> Re
     wanted = validate(ScaleIn, await small_json(request))
     held = (await context.registry.find(function)).value.spec
     kept = replace(held, scaling=replace(held.scaling, min_instances=wanted.instances))
-    await check_instances(context.registry, context.resources.quotas, kept)
-    entry = await scale(context.registry, function, wanted.instances, now=context.now(), guard=if_match(request))
+    async with context.resources.quotas.turn(function.namespace):
+        await check_instances(context.registry, context.resources.quotas, kept)
+        entry = await scale(context.registry, function, wanted.instances, now=context.now(), guard=if_match(request))
     return await changed(context, entry.value, 0)
