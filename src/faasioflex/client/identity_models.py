@@ -55,8 +55,10 @@ class Whoami:
 
 @dataclass(frozen=True)
 class User:
-    id: str
+    """``id``: empty of who is invited and has no account yet."""
+
     email: str
+    id: str = ""
     name: str = ""
     role: str = ""
     namespace: str | None = None

@@ -82,8 +82,13 @@ class UserOut(Shape):
     last_login_at: Time | None
 
 
-class InvitedOut(UserOut):
-    invitation_url: str | None = Field(None, description="Shown this once; there, where no password was given")
+class InvitedOut(Shape):
+    """Of who has no account yet, and so no id."""
+
+    email: str
+    name: str
+    role: Role
+    invitation_url: str = Field(description="Where they make their account; shown this once")
 
 
 class GroupOut(Shape):

@@ -39,7 +39,11 @@ async def list_users(context: Context, caller: Caller, limit: LimitQuery = 100, 
 
 
 @router.post(
-    "/users", status_code=201, response_model=InvitedOut, responses=CHANGE_PROBLEMS, openapi_extra=body(UserNew)
+    "/users",
+    status_code=201,
+    response_model=UserOut | InvitedOut,
+    responses=CHANGE_PROBLEMS,
+    openapi_extra=body(UserNew),
 )
 async def create_user(request: Request, context: Context, caller: Caller) -> Response:
     """Make somebody an account, or invite them where no password is given."""
@@ -48,7 +52,8 @@ async def create_user(request: Request, context: Context, caller: Caller) -> Res
     wanted = validate(UserNew, await small_json(request))
     if wanted.password is None:
         url = await context.identity.invite(wanted.email, wanted.name, wanted.role, caller)
-        return JSONResponse({"email": wanted.email, "role": wanted.role, "invitation_url": url}, 201)
+        said = {"email": wanted.email, "name": wanted.name, "role": wanted.role, "invitation_url": url}
+        return JSONResponse(said, 201)
     made = await context.resources.users.create(wanted.email, wanted.name, wanted.password, wanted.role)
     return JSONResponse(_document(context, made), 201)
 
