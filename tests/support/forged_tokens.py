@@ -25,8 +25,11 @@ def unb64(text: str) -> bytes:
 
 
 def parts(header: Mapping[str, Any], payload: object) -> str:
-    """What is signed."""
-    return b64(json.dumps(header).encode()) + "." + b64(json.dumps(payload).encode())
+    """What is signed. A header is written as the platform writes its own, so that nothing but ``header`` tells it from one."""
+    first = {name: header[name] for name in ("typ", "alg", "kid") if name in header}
+    return (
+        b64(json.dumps({**first, **header}, separators=(",", ":")).encode()) + "." + b64(json.dumps(payload).encode())
+    )
 
 
 @cache

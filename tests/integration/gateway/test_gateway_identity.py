@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from envoy.extensions.common.matching.v3 import extension_matcher_pb2
 from google.protobuf.json_format import ParseDict
 
@@ -22,12 +23,23 @@ from faasioflex.gateway.port import RouteTable, TableFunction, TrustedIssuer
 from faasioflex.identity.access import Access, Revoked
 from faasioflex.identity.claims import AUDIENCE, TOKEN_TYPE
 from faasioflex.identity.tokens.keys import SigningKeys
+from faasioflex.identity.tokens.mint import function_jti
 from faasioflex.model.names import FunctionName
 from support.envoy import Stack, revision, stack
+from support.forged_tokens import header, rs256
 from support.identity import ISSUER, throwaway_keys
 from support.origin import Origin, Seen, until
 from support.platform_tokens import ALICE, bearer, claims, token
 from support.rawhttp import request, send
+
+HEADERS: dict[str, dict[str, Any]] = {
+    "without kid": {"kid": None},
+    "without typ": {"typ": None},
+    "with crit": {"crit": ["exp"]},
+    "with zip": {"zip": "DEF"},
+    "with b64": {"b64": False},
+}
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PROOF = "the proof of this run"
 BOB = "u-bob"
@@ -85,14 +97,20 @@ async def world(access: Access) -> AsyncIterator[World]:
         yield about
 
 
-async def test_an_admitted_caller_reaches_the_instance_which_learns_who_it_is_and_no_more() -> None:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def for_alice() -> AsyncIterator[World]:
+    """For tests that change nothing in it."""
     async with world(Access(pids=frozenset({ALICE, "u-carol"}))) as about:
-        assert await about.who_answers(bearer(token())) == "one"
-        seen = about.at_instance.headers
-        assert seen["x-ffx-user"] == ALICE
-        assert seen["x-ffx-groups"] == "eng,ops"
-        assert seen["x-ffx-email"] == f"{ALICE}@example.test"
-        assert not {"authorization", "x-ffx-jti", "x-ffx-proof"} & seen.keys()
+        yield about
+
+
+async def test_an_admitted_caller_reaches_the_instance_which_learns_who_it_is_and_no_more(for_alice: World) -> None:
+    assert await for_alice.who_answers(bearer(token())) == "one"
+    seen = for_alice.at_instance.headers
+    assert seen["x-ffx-user"] == ALICE
+    assert seen["x-ffx-groups"] == "eng,ops"
+    assert seen["x-ffx-email"] == f"{ALICE}@example.test"
+    assert not {"authorization", "x-ffx-jti", "x-ffx-proof"} & seen.keys()
 
 
 @pytest.mark.parametrize(
@@ -112,15 +130,14 @@ async def test_an_admitted_caller_reaches_the_instance_which_learns_who_it_is_an
     ],
     ids=lambda value: str(value)[:24],
 )
-async def test_everybody_else_is_the_invokers_with_what_they_showed(headers: dict[str, str]) -> None:
-    async with world(Access(pids=frozenset({ALICE}))) as about:
-        assert await about.who_answers(headers) == "invoker"
-        seen = about.at_invoker
-        assert seen.path == "/f/acme/hello/x", "as it came: the invoker finds the function by its path"
-        assert seen.headers.get("authorization") == headers.get("Authorization")
-        assert "x-ffx-function" not in seen.headers
-        assert "x-ffx-proof" not in seen.headers
-        assert seen.headers.get("x-ffx-pid") in (None, BOB)
+async def test_everybody_else_is_the_invokers_with_what_they_showed(for_alice: World, headers: dict[str, str]) -> None:
+    assert await for_alice.who_answers(headers) == "invoker"
+    seen = for_alice.at_invoker
+    assert seen.path == "/f/acme/hello/x", "as it came: the invoker finds the function by its path"
+    assert seen.headers.get("authorization") == headers.get("Authorization")
+    assert "x-ffx-function" not in seen.headers
+    assert "x-ffx-proof" not in seen.headers
+    assert seen.headers.get("x-ffx-pid") in (None, BOB)
 
 
 async def test_no_one_is_admitted_without_a_rule() -> None:
@@ -206,19 +223,49 @@ async def test_what_was_revoked_is_the_invokers_at_once() -> None:
         await until(back)
 
 
-async def test_several_tokens_are_the_invokers_to_refuse() -> None:
-    async with world(Access(pids=frozenset({ALICE}))) as about:
-        lines = [f"Authorization: Bearer {token()}", f"Authorization: Bearer {token(BOB)}"]
-        for order in (lines, lines[::-1]):
-            answer = await send(about.stack.envoy.port, request("/f/acme/hello", *order))
-            assert answer.body == b"invoker"
+async def test_tokens_of_a_function_that_is_gone_reach_nobody_directly() -> None:
+    """All tokens of a registration have one id, which is revoked with it. The next of that name has another."""
+    async with world(Access(signed_in=True)) as about:
+        old, new = (token("f-acme.other", kind="function", jti=function_jti(uid)) for uid in ("uid-1", "uid-2"))
+        assert await about.who_answers(bearer(old)) == "one"
+        await about.revoke(Revoked(frozenset({function_jti("uid-1")})))
+        await until(lambda: _is_invokers(about, old))
+        assert await about.who_answers(bearer(new)) == "one"
 
 
-async def test_a_token_in_the_query_or_a_cookie_is_none() -> None:
-    async with world(Access(pids=frozenset({ALICE}))) as about:
-        status, text = await about.stack.get(f"/f/acme/hello?access_token={token()}")
-        assert (status, text) == (200, "invoker")
-        assert await about.who_answers({"Cookie": f"access_token={token()}"}) == "invoker"
+ODD: dict[str, str] = {
+    "typ JWT": throwaway_keys().sign(claims(), "JWT"),
+    **{f"header {name}": rs256(header(**change), claims()) for name, change in HEADERS.items()},
+    **{f"no {name}": token(**{name: None}) for name in ("sub", "jti", "iat", "nbf", "kind")},
+    "kind unknown": token(kind="root"),
+    "kinds": token(kind=["access"]),
+    "iat a text": token(iat="now"),
+    "padded": token() + "==",
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+async def test_tokens_that_hold_and_are_not_as_ours_are_the_invokers_to_refuse(odd: str) -> None:
+    async with world(Access(signed_in=True)) as about:
+        assert await about.who_answers(bearer(token())) == "one"
+        assert await about.who_answers(bearer(rs256(header(), claims()))) == "one", (
+            "else the header's form is what is refused"
+        )
+        assert await about.who_answers(bearer(ODD[odd])) == "invoker"
+        assert "x-ffx-claims" not in about.at_instance.headers
+
+
+async def test_several_tokens_are_the_invokers_to_refuse(for_alice: World) -> None:
+    lines = [f"Authorization: Bearer {token()}", f"Authorization: Bearer {token(BOB)}"]
+    for order in (lines, lines[::-1]):
+        answer = await send(for_alice.stack.envoy.port, request("/f/acme/hello", *order))
+        assert answer.body == b"invoker"
+
+
+async def test_a_token_in_the_query_or_a_cookie_is_none(for_alice: World) -> None:
+    status, text = await for_alice.stack.get(f"/f/acme/hello?access_token={token()}")
+    assert (status, text) == (200, "invoker")
+    assert await for_alice.who_answers({"Cookie": f"access_token={token()}"}) == "invoker"
 
 
 async def test_envoy_verifies_after_a_restart_without_anybody_to_ask() -> None:

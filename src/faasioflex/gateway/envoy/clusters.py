@@ -90,7 +90,7 @@ def _fixed(name: str, socket: Path, settings: EnvoySettings) -> Json:
 
 def _shown_to_the_invoker() -> Json:
     """Filters of each try: the header of before goes, the proof of the endpoint of now comes, if it has one."""
-    proof = {"header": {"key": PROOF_HEADER, "value": '%UPSTREAM_METADATA(["ffx", "proof"])%'}}
+    proof = {"header": {"key": PROOF_HEADER, "value": "%UPSTREAM_METADATA(ffx:proof)%"}}
     mutation = typed(
         "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
         mutations={

@@ -109,7 +109,7 @@ class EnvoyGateway:
 
     async def apply(self, table: RouteTable) -> None:
         identity.write_tokens(self._settings.folder, table.issuers)
-        identity.write_revoked(self._settings.folder, table.revoked, ELSEWHERE)
+        identity.write_revoked(self._settings.folder, table.revoked, ELSEWHERE, table.issuers)
         self._lists.write(table.functions)
         limits.write(self._settings.folder, table.functions)
         rendered = self._renderer.render(table)

@@ -9,15 +9,22 @@ without a listener that drains, and an Envoy that restarts without anybody to as
 
 from __future__ import annotations
 
+import base64
+import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import get_args
 
 from faasioflex.gateway.envoy import discovered
 from faasioflex.gateway.envoy.proto import Json, typed
-from faasioflex.gateway.envoy.scripts import elsewhere_script, exactly, only_for
+from faasioflex.gateway.envoy.scripts import elsewhere_script, exactly, only_for, present
 from faasioflex.gateway.envoy.settings import EnvoySettings
 from faasioflex.gateway.port import TrustedIssuer
 from faasioflex.identity.access import Revoked
+from faasioflex.identity.claims import TOKEN_TYPE
+from faasioflex.identity.tokens.keys import ALGORITHM
+from faasioflex.model.identity import TokenKind
 
 TOKEN_FILTER = "ffx.token"  # noqa: S105 - the name of a filter
 REVOKED_FILTER = "ffx.revoked"
@@ -28,6 +35,7 @@ REMEMBERED_TOKENS = 2000
 PID_HEADER = "x-ffx-pid"  # what the rules of functions name; of a verified token alone
 JTI_HEADER = "x-ffx-jti"
 USER_HEADER = "x-ffx-user"
+CLAIMS_HEADER = "x-ffx-claims"  # kind, iat and nbf, joined by commas
 # Claim -> header. What functions see is x-ffx-user, -groups and -email.
 CLAIMS = {
     "pid": PID_HEADER,
@@ -35,7 +43,11 @@ CLAIMS = {
     "sub": USER_HEADER,
     "ffx_groups": "x-ffx-groups",
     "email": "x-ffx-email",
+    "kind": CLAIMS_HEADER,
+    "iat": CLAIMS_HEADER,
+    "nbf": CLAIMS_HEADER,
 }
+_OUR_CLAIMS = rf"(?:{'|'.join(map(re.escape, get_args(TokenKind)))}),[0-9]+,[0-9]+"
 OF_TOKENS = "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication"
 OF_WRAPPED = "type.googleapis.com/envoy.extensions.common.matching.v3.ExtensionWithMatcher"
 
@@ -53,9 +65,11 @@ def write_tokens(folder: Path, issuers: Iterable[TrustedIssuer]) -> bool:
     return discovered.write(folder / TOKEN_FILE, TOKEN_FILTER, jwt_authn(issuers))
 
 
-def write_revoked(folder: Path, revoked: Revoked, elsewhere: tuple[str, str]) -> bool:
+def write_revoked(
+    folder: Path, revoked: Revoked, elsewhere: tuple[str, str], issuers: Iterable[TrustedIssuer] = ()
+) -> bool:
     """What was revoked, from now on. ``elsewhere``: the header and value by which a call goes to the invoker."""
-    return discovered.write(folder / REVOKED_FILE, REVOKED_FILTER, revocation(revoked, elsewhere))
+    return discovered.write(folder / REVOKED_FILE, REVOKED_FILTER, revocation(revoked, elsewhere, issuers))
 
 
 def write_missing(folder: Path, elsewhere: tuple[str, str]) -> None:
@@ -79,21 +93,53 @@ def jwt_authn(issuers: Iterable[TrustedIssuer]) -> Json:
     return typed("envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication", **fields)
 
 
-def revocation(revoked: Revoked, elsewhere: tuple[str, str]) -> Json:
+def revocation(revoked: Revoked, elsewhere: tuple[str, str], issuers: Iterable[TrustedIssuer] = ()) -> Json:
     """Calls with a token that was revoked, and all calls of people some of whose tokens were, go to the invoker.
 
     So do calls with several tokens: two readers could take two of them for the one that counts. It verifies again and knows
-    from when on a person's tokens count.
+    from when on a person's tokens count. And so do tokens that hold and are not as we make them.
     """
     several: Json = {
         "single_predicate": {"input": _header("authorization"), "value_match": {"contains": ","}},
     }
     run = [
         several,
+        _odd(issuers),
         *(exactly(_header(JTI_HEADER), jti) for jti in sorted(revoked.jtis)),
         *(exactly(_header(USER_HEADER), uid) for uid, _ in revoked.subjects),
     ]
     return only_for(REVOKED_FILTER, elsewhere_script(elsewhere), run)["typed_config"]  # type: ignore[no-any-return]
+
+
+def _odd(issuers: Iterable[TrustedIssuer]) -> Json:
+    """Verified, but not with a header of ours to the letter, or without a claim that all of ours have: Envoy looks at neither.
+
+    ``typ``, ``crit`` and what else a header may say are in the first segment, which is the same for all tokens of a key.
+    """
+    heads = sorted({head for issuer in issuers if issuer.ours for head in _heads(issuer.jwks)})
+    authorization = _header("authorization")
+    wanted = [
+        {"or_matcher": {"predicate": [_matches(authorization, {"prefix": f"Bearer {head}."}) for head in heads]}}
+        if len(heads) > 1
+        else _matches(authorization, {"prefix": f"Bearer {heads[0] if heads else '-'}."}),
+        {"not_matcher": _matches(authorization, {"suffix": "="})},
+        present("Request", CLAIMS_HEADER, _OUR_CLAIMS),
+        present("Request", JTI_HEADER, r"\C+"),
+        present("Request", USER_HEADER, r"\C+"),
+    ]
+    ours = {"and_matcher": {"predicate": wanted}}
+    return {"and_matcher": {"predicate": [present("Request", PID_HEADER), {"not_matcher": ours}]}}
+
+
+def _heads(jwks: str) -> Iterable[str]:
+    """The first segments of tokens, as :meth:`SigningKeys.sign` makes them."""
+    for key in json.loads(jwks)["keys"]:
+        header = {"typ": TOKEN_TYPE, "alg": ALGORITHM, "kid": key["kid"]}
+        yield base64.urlsafe_b64encode(json.dumps(header, separators=(",", ":")).encode()).rstrip(b"=").decode()
+
+
+def _matches(match_input: Json, match: Json) -> Json:
+    return {"single_predicate": {"input": match_input, "value_match": match}}
 
 
 def _provider(issuer: TrustedIssuer) -> Json:

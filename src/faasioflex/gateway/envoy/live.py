@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from faasioflex.gateway.envoy import admission, cors, limits, retries
 from faasioflex.gateway.envoy.clusters import INVOKER, cluster_name
-from faasioflex.gateway.envoy.identity import JTI_HEADER
+from faasioflex.gateway.envoy.identity import CLAIMS_HEADER, JTI_HEADER
 from faasioflex.gateway.envoy.proto import Json, overwrite, seconds, typed
 from faasioflex.gateway.envoy.routes import (
     LIVE,
@@ -113,7 +113,7 @@ def _routes(function: TableFunction, match: Json, settings: EnvoySettings) -> li
                     overwrite("x-ffx-function", function.function.name),
                     *named.request,
                 ],
-                "request_headers_to_remove": [JTI_HEADER, admission.KEY_HEADER],
+                "request_headers_to_remove": [JTI_HEADER, CLAIMS_HEADER, admission.KEY_HEADER],
                 **answer,
                 "typed_per_filter_config": per_filter,
                 "metadata": limited.get("metadata", {}),
