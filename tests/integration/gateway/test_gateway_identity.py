@@ -104,6 +104,13 @@ async def for_alice() -> AsyncIterator[World]:
         yield about
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def for_signed_in() -> AsyncIterator[World]:
+    """Also for tests that change nothing in it."""
+    async with world(Access(signed_in=True)) as about:
+        yield about
+
+
 async def test_an_admitted_caller_reaches_the_instance_which_learns_who_it_is_and_no_more(for_alice: World) -> None:
     assert await for_alice.who_answers(bearer(token())) == "one"
     seen = for_alice.at_instance.headers
@@ -245,14 +252,31 @@ ODD: dict[str, str] = {
 
 
 @pytest.mark.parametrize("odd", ODD)
-async def test_tokens_that_hold_and_are_not_as_ours_are_the_invokers_to_refuse(odd: str) -> None:
-    async with world(Access(signed_in=True)) as about:
-        assert await about.who_answers(bearer(token())) == "one"
-        assert await about.who_answers(bearer(rs256(header(), claims()))) == "one", (
-            "else the header's form is what is refused"
-        )
-        assert await about.who_answers(bearer(ODD[odd])) == "invoker"
-        assert "x-ffx-claims" not in about.at_instance.headers
+async def test_tokens_that_hold_and_are_not_as_ours_are_the_invokers_to_refuse(for_signed_in: World, odd: str) -> None:
+    assert await for_signed_in.who_answers(bearer(token())) == "one"
+    assert await for_signed_in.who_answers(bearer(rs256(header(), claims()))) == "one", (
+        "else the header's form is what is refused"
+    )
+    assert await for_signed_in.who_answers(bearer(ODD[odd])) == "invoker"
+    assert "x-ffx-claims" not in for_signed_in.at_instance.headers
+
+
+async def test_who_joins_and_who_leaves_is_so_without_the_lists_being_written() -> None:
+    async with world(Access(pids=frozenset({ALICE}))) as about:
+        lists = [about.stack.base.folder / file for file in (admission.ADMIT_FILE, admission.GUARD_FILE)]
+        before = [file.stat().st_ino for file in lists]
+        alice, bob = bearer(token()), bearer(token(BOB))
+        assert (await about.who_answers(alice), await about.who_answers(bob)) == ("one", "invoker")
+        for pids, who in (({BOB}, ("invoker", "one")), ({ALICE, BOB}, ("one", "one")), ({ALICE}, ("one", "invoker"))):
+            await about.admit(Access(pids=frozenset(pids)))
+
+            async def seen(who: tuple[str, str] = who) -> bool:
+                return (await about.who_answers(alice), await about.who_answers(bob)) == who
+
+            await until(seen)
+        assert [file.stat().st_ino for file in lists] == before
+        for odd in ("+", "-", "u-nobody"):
+            assert await about.who_answers(bearer(token(BOB, pid=odd, sub=odd))) == "invoker"
 
 
 async def test_several_tokens_are_the_invokers_to_refuse(for_alice: World) -> None:
