@@ -58,7 +58,8 @@ def platform(folder: Path, printed: Path) -> Iterator[Platform]:
 
 def test_the_short_way_from_its_template_to_an_answer(platform: Platform, folder: Path, printed: Path) -> None:
     def ffx(*arguments: str) -> str:
-        done = run_ffx(*arguments, FFX_URL=platform.url, FFX_RUNTIMES=str(printed), HOME=str(folder))
+        here = {"FFX_URL": platform.url, "FFX_TOKEN": platform.token}
+        done = run_ffx(*arguments, FFX_RUNTIMES=str(printed), HOME=str(folder), **here)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
