@@ -21,9 +21,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 ASK = """
 import os, urllib.request, urllib.error
 def handle(event, context):
-    url = event.text().replace("$FFX_URL", os.environ["FFX_URL"])
+    asked = event.text()
+    request = urllib.request.Request(asked.replace("$FFX_URL", os.environ["FFX_URL"]))
+    if asked.startswith("$FFX_URL"):
+        request.add_header("Authorization", f"Bearer {context.token()}")
     try:
-        with urllib.request.urlopen(url, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=20) as answer:
             return [answer.status, answer.read().decode()]
     except urllib.error.HTTPError as error:
         return [error.code, error.read().decode()]
@@ -71,6 +74,8 @@ def asking() -> Iterator[Asking]:
         assert made.register("echo", ECHO).status_code == 201
         assert made.register("closed", ASK).status_code == 201
         assert made.register("listed", ASK, f"localhost:{there.port}", "*").status_code == 201
+        grant = made.http.put("/functions/admin/echo/grants/function%3Aadmin%2Fclosed", json={"verbs": ["invoke"]})
+        assert grant.is_success, grant.text
         yield made
     finally:
         platform.end()
@@ -84,6 +89,7 @@ def test_a_function_calls_another_and_nothing_else_of_the_platform(asking: Askin
     for path in ("/functions", "/functions/admin/echo", "/healthz", "/events", "/metrics", "/openapi.json"):
         assert asking.ask("closed", f"$FFX_URL{path}")[0] == 403
     assert asking.ask("closed", "$FFX_URL/f/admin/nobody")[0] == 404
+    assert asking.ask("listed", "$FFX_URL/f/admin/echo")[0] == 404, "nothing was granted to it"
 
 
 def test_what_is_listed_and_allowed_is_reached(asking: Asking) -> None:
