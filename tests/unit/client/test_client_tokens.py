@@ -68,9 +68,11 @@ async def test_a_function_is_asked_each_time() -> None:
 
 def test_a_header_that_the_caller_gave_stays() -> None:
     platform = Platform("a")
-    with Client("http://x", token="a", transport=httpx.MockTransport(platform)) as client:
-        with client.open("ada/hello", headers={"Authorization": "Basic eDp5"}):
-            pass
+    with (
+        Client("http://x", token="a", transport=httpx.MockTransport(platform)) as client,
+        client.open("ada/hello", headers={"Authorization": "Basic eDp5"}),
+    ):
+        pass
     assert platform.shown == ["Basic eDp5"]
 
 
