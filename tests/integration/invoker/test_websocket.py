@@ -94,13 +94,13 @@ async def test_a_stop_closes_with_1001(here: World, instance: AsgiProcess) -> No
 
 async def test_an_idle_one_is_closed_after_the_functions_timeout() -> None:
     async with world(bounds=replace(Bounds(), deadline_slack_s=0.1)) as here, asgi_process(here.folder, "ws") as made:
-        await here.route("hello", limits=Limits(timeout_s=0.5))
+        await here.route("hello", limits=Limits(timeout_s=2))
         await here.add_endpoint("hello", 1, made.endpoint)
         async with connect(here, ping_interval=None) as socket:
             for _ in range(8):  # longer than the timeout in all, never idle for so long
                 await socket.send("x")
                 assert await socket.recv() == "x"
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.3)
             assert (await closed(socket))[0] == 1001
 
 
