@@ -78,6 +78,7 @@ class World:
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._run(),))
         self.url = ""
         self.headers: dict[str, str] = {}
+        self.client = httpx.Client(trust_env=False, timeout=30)
 
     def start(self) -> None:
         self._thread.start()
@@ -85,6 +86,7 @@ class World:
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._ended.set)
+        self.client.close()
         self._thread.join(20)
         self._loop.close()
 
@@ -157,7 +159,7 @@ def try_operation(operation: Any, mode: GenerationMode, world: World, seen: Coun
     def attempt(case: schemathesis.Case) -> None:
         shorten(case)
         if mode is GenerationMode.POSITIVE and "name" in case.path_parameters:
-            httpx.post(world.url + "/functions/register", json=function(), headers=world.headers)  # there, or already
+            world.client.post(world.url + "/functions/register", json=function(), headers=world.headers)  # or there
             case.path_parameters.update(namespace="admin", name="hello")
             if "revision" in case.path_parameters:
                 case.path_parameters["revision"] = 1
@@ -182,7 +184,7 @@ def stock(case: schemathesis.Case, world: World) -> None:
         ("to", f"/functions/admin/hello/grants/{THERE['to']}", {"verbs": ["read"]}),
     ):
         if name in case.path_parameters:
-            httpx.put(world.url + path, json=body, headers=world.headers)
+            world.client.put(world.url + path, json=body, headers=world.headers)
 
 
 def shorten(case: schemathesis.Case) -> None:
