@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request
 from fastapi.routing import APIRoute
@@ -79,6 +79,19 @@ def may(verb: Verb) -> Callable[..., Any]:
         return function
 
     return check
+
+
+@says
+async def may_read_grants(
+    request: Request, caller: Caller, function: Annotated[FunctionName, Depends(function_name)]
+) -> FunctionName:
+    """Says: who may say who may what of the function, and who may read the function and people (an auditor).
+
+    Raises: as :func:`may`.
+    """
+    if "read" in permitted(caller, Resource("user")):
+        return cast(FunctionName, await may("read")(request, caller, function))
+    return cast(FunctionName, await may("admin")(request, caller, function))
 
 
 def may_register(caller: Principal, function: FunctionName) -> None:
@@ -154,6 +167,7 @@ Observe = Annotated[FunctionName, Depends(may("observe"))]
 Operate = Annotated[FunctionName, Depends(may("operate"))]
 Deploy = Annotated[FunctionName, Depends(may("deploy"))]
 Administer = Annotated[FunctionName, Depends(may("admin"))]
+ReadGrants = Annotated[FunctionName, Depends(may_read_grants)]
 OPEN = [Depends(open_to_all)]
 SIGNED_IN = [Depends(signed_in)]
 

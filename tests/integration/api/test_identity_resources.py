@@ -67,6 +67,19 @@ async def test_a_grant_counts_at_once_and_who_holds_less_than_admin_grants_nothi
     assert (await world.ask(bob, "GET", ALICES)).status_code == 404
 
 
+async def test_an_auditor_reads_who_was_granted_what_and_changes_nothing(world: World) -> None:
+    alice, auditor, bob = await world.person("alice"), await world.person("eyes", "auditor"), await world.person("bob")
+    await world.ask(alice, "POST", "/functions/register", function())
+    mine = f"{ALICES}/grants/user%3Abob@example.test"
+    await world.ask(alice, "PUT", mine, {"verbs": ["read"]})
+    listed = await world.ask(auditor, "GET", f"{ALICES}/grants")
+    assert [one["to"] for one in listed.json()["items"]] == ["user:bob@example.test"]
+    assert (await world.ask(auditor, "GET", mine)).json()["verbs"] == ["read"]
+    assert code_of(await world.ask(auditor, "PUT", mine, {"verbs": ["admin"]})) == (403, "not-allowed")
+    assert code_of(await world.ask(auditor, "DELETE", mine)) == (403, "not-allowed")
+    assert code_of(await world.ask(bob, "GET", f"{ALICES}/grants")) == (403, "not-allowed"), "a reader is no admin of it"
+
+
 @pytest.mark.parametrize("role", ["operator", "developer", "invoker", "auditor"])
 async def test_nobody_but_an_admin_makes_themselves_one(world: World, role: Role) -> None:
     eve = await world.person("eve", role)

@@ -33,7 +33,10 @@ class FunctionIn(Strict):
         None,
         description="What to load; null is the runtime's default (python: main:handle, else main:app; bash: handle.sh …)",
     )
-    visibility: Visibility = Field("private", description="Only private is taken so far")
+    visibility: Visibility = Field(
+        "private",
+        description="Who may call: private (owners and whom they grant it), authenticated (whoever is signed in), public (anybody)",
+    )
     env: Annotated[dict[EnvName, EnvValue], AfterValidator(check_env)] = Field(
         default_factory=dict, max_length=1000, description="Environment of the instances, at most 64 KiB"
     )

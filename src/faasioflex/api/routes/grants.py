@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import JSONResponse
 
-from faasioflex.api.authority import Administer
+from faasioflex.api.authority import Administer, ReadGrants
 from faasioflex.api.body import small_json
 from faasioflex.api.context import Context, Services
 from faasioflex.api.identity import Caller
@@ -28,7 +28,7 @@ OF_FUNCTION = "/functions/{namespace}/{name}/grants"
 
 @router.get(OF_FUNCTION, response_model=None, responses={**page_of(GrantOut), **problems(401, 404)})
 async def list_grants(
-    context: Context, function: Administer, limit: LimitQuery = 100, cursor: CursorQuery = None
+    context: Context, function: ReadGrants, limit: LimitQuery = 100, cursor: CursorQuery = None
 ) -> Response:
     """Everybody to whom something was granted."""
     record = (await context.registry.find(function)).value
@@ -37,7 +37,7 @@ async def list_grants(
 
 
 @router.get(OF_FUNCTION + "/{to:path}", response_model=GrantOut, responses=problems(401, 404))
-async def get_grant(context: Context, function: Administer, to: To) -> Response:
+async def get_grant(context: Context, function: ReadGrants, to: To) -> Response:
     """One of them."""
     record = (await context.registry.find(function)).value
     stored = context.resources.subjects.stored(to, KINDS)
