@@ -10,7 +10,6 @@ from security.hostile.conftest import SCALING
 from support.hostile_platform import WalledPlatform, settle
 
 MANY = 300
-HEAD = b"POST /f/admin/%s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 DRIPS = """
 import time
 def handle(event, context):
@@ -18,6 +17,13 @@ def handle(event, context):
         yield "."
         time.sleep(0.5)
 """
+
+
+def head(platform: WalledPlatform, method: str, name: str) -> bytes:
+    """What a call begins with, up to its last field."""
+    fields = {"Host": "x", "Content-Type": "application/json", **platform.headers}
+    lines = [f"{method} /f/admin/{name} HTTP/1.1", *(f"{field}: {value}" for field, value in fields.items())]
+    return "".join(f"{line}\r\n" for line in lines).encode()
 
 
 def answered_s(platform: WalledPlatform) -> float:
@@ -44,7 +50,7 @@ def test_slow_heads(platform: WalledPlatform) -> None:
     with ExitStack() as kept:
         slow = [kept.enter_context(platform.socket()) for _ in range(MANY)]
         for connection in slow:
-            connection.sendall(HEAD % b"neighbour" + b"X-Slow: ")
+            connection.sendall(head(platform, "POST", "neighbour") + b"X-Slow: ")
         assert answered_s(platform) < 10
         assert platform.ready()
         drip_until_closed(slow, 25)
@@ -78,7 +84,7 @@ def test_slow_bodies(platform: WalledPlatform) -> None:
     with ExitStack() as kept:
         slow = [kept.enter_context(platform.socket()) for _ in range(60)]
         for connection in slow:
-            connection.sendall(HEAD % b"held" + b"Content-Length: 1000\r\n\r\n{")
+            connection.sendall(head(platform, "POST", "held") + b"Content-Length: 1000\r\n\r\n{")
         assert answered_s(platform) < 10
         settle(lambda: sum(is_closed(one) or True for one in slow) == 60, "looked at")
         settle(lambda: platform.call("POST", "/f/admin/held", {}).status in (200, 429), "it is answered")
@@ -94,7 +100,7 @@ def test_clients_that_do_not_read(platform: WalledPlatform) -> None:
         for _ in range(30):
             connection = kept.enter_context(platform.socket())
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            connection.sendall(b"GET /f/admin/wide HTTP/1.1\r\nHost: x\r\n\r\n")
+            connection.sendall(head(platform, "GET", "wide") + b"\r\n")
         assert answered_s(platform) < 10
         assert platform.ready()
     platform.delete("wide")
@@ -112,7 +118,7 @@ def test_functions_that_drip(platform: WalledPlatform) -> None:
     with ExitStack() as kept:
         for _ in range(10):
             connection = kept.enter_context(platform.socket())
-            connection.sendall(b"GET /f/admin/drips HTTP/1.1\r\nHost: x\r\n\r\n")
+            connection.sendall(head(platform, "GET", "drips") + b"\r\n")
             assert connection.recv(100).startswith(b"HTTP/1.1 200")
         assert platform.call("GET", "/f/admin/drips", timeout_s=20).status == 429
         assert answered_s(platform) < 10
@@ -122,5 +128,5 @@ def test_functions_that_drip(platform: WalledPlatform) -> None:
 
 def first_line(platform: WalledPlatform) -> bytes:
     with platform.socket() as connection:
-        connection.sendall(b"GET /f/admin/drips HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.sendall(head(platform, "GET", "drips") + b"\r\n")
         return connection.recv(100)

@@ -41,6 +41,7 @@ async def test_the_root_holds_only_what_a_language_needs(world: World) -> None:
         "lib64",
         "libx32",
         "proc",
+        "run",  # the instance's token and secrets, read-only: what else is there, the next line says
         "sbin",
         "tmp",
         "usr",
@@ -48,6 +49,8 @@ async def test_the_root_holds_only_what_a_language_needs(world: World) -> None:
         "gnu",
     }
     assert seen <= allowed | set(_ancestors_of_the_interpreter("/"))
+    if "run" in seen:
+        assert await inside(await world.ready(), TRY_TO_LIST + "result = look('/run')") == ["ffx"]
 
 
 async def test_the_platform_s_folder_is_not_there(world: World) -> None:
