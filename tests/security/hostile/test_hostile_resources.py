@@ -61,7 +61,13 @@ def test_descriptors(attackers: list[Attacker]) -> None:
 
 
 def test_a_fork_bomb(attackers: list[Attacker]) -> None:
-    for found in everywhere(attackers, "forks"):
+    """It ends at its bound; Go's runtime, which cannot do without a thread that it asks for, ends the whole instance."""
+    for one in attackers:
+        answer = one.ask("forks")
+        if answer.status == 502 and one.language == "go":
+            settle(lambda at=one: at.ask("code-again").status == 200, "a new one", 40)
+            continue
+        found = one.found("forks", answer)
         found.nothing("fork")
         assert found.saw["all"] <= LIMITS["processes"] + 2
 

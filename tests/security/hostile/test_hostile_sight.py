@@ -25,7 +25,10 @@ def test_files_of_the_host_and_of_the_platform(platform: WalledPlatform, attacke
             "/var/log",
             "/home",
             "/boot",
-            "/run",
+            "/run/systemd",
+            "/run/user",
+            "/run/lock",
+            "/run/dbus",
             file.name,
         ]
         paths += [
