@@ -77,7 +77,9 @@ async def test_an_auditor_reads_who_was_granted_what_and_changes_nothing(world: 
     assert (await world.ask(auditor, "GET", mine)).json()["verbs"] == ["read"]
     assert code_of(await world.ask(auditor, "PUT", mine, {"verbs": ["admin"]})) == (403, "not-allowed")
     assert code_of(await world.ask(auditor, "DELETE", mine)) == (403, "not-allowed")
-    assert code_of(await world.ask(bob, "GET", f"{ALICES}/grants")) == (403, "not-allowed"), "a reader is no admin of it"
+    assert code_of(await world.ask(bob, "GET", f"{ALICES}/grants")) == (403, "not-allowed"), (
+        "a reader is no admin of it"
+    )
 
 
 @pytest.mark.parametrize("role", ["operator", "developer", "invoker", "auditor"])
