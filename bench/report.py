@@ -11,6 +11,7 @@ from bench.figures import Json
 BEGIN, END = "<!-- measured: written by make bench -->", "<!-- end of what make bench writes -->"
 MIB_IDLE = 250
 FIRST_CALL_MS, ADDED_MS = 150, 0.2
+GRANT_MS, LOGIN_MS = 50, 300
 
 
 def goals(measures: dict[str, Any]) -> list[Json]:
@@ -30,10 +31,24 @@ def goals(measures: dict[str, Any]) -> list[Json]:
         found.append(
             _goal("first call, python, p50", f"< {FIRST_CALL_MS} ms", f"{measured} ms", measured < FIRST_CALL_MS)
         )
+    found += _identity_goals(measures)
     if "idle" in measures:
         measured = measures["idle"]["total_mib"]
         met = measured * 1024 * 1024 < MIB_IDLE * 1e6
         found.append(_goal("idle platform, PSS", f"< {MIB_IDLE} MB", f"{measured * 1.048576:.0f} MB", met))
+    return found
+
+
+def _identity_goals(measures: dict[str, Any]) -> list[Json]:
+    found: list[Json] = []
+    for ratio, least in zip(measures.get("gateway", {}).get("ratios", []), (0.9, 0.9), strict=False):
+        measured = ratio["calls"]["median"]
+        name = f"calls per second at the gateway, {ratio['of']} : {ratio['to']}"
+        found.append(_goal(name, f">= {least}", measured, measured >= least))
+    if "people" in measures:
+        grant, login = measures["people"]["grant_ms"]["p95"], measures["people"]["login_ms"]["p95"]
+        found.append(_goal("a grant counts at the gateway, p95", f"< {GRANT_MS} ms", f"{grant} ms", grant < GRANT_MS))
+        found.append(_goal("a login, p95", f"< {LOGIN_MS} ms", f"{login} ms", login < LOGIN_MS))
     return found
 
 
@@ -56,6 +71,8 @@ def render(result: Json) -> str:
         "breakdown": _breakdown,
         "first_call": _first_call,
         "deploys": _deploys,
+        "gateway": _gateway,
+        "people": _people,
         "many": _many,
         "idle": _idle,
     }
@@ -111,6 +128,47 @@ def _throughput(found: dict[str, Any]) -> str:
             table(["ratio", "calls/s, median (min to max)", "CPU per call", "Envoy's CPU per call"], ratios),
         )
     )
+
+
+def _gateway(found: dict[str, Any]) -> str:
+    rows = [
+        [
+            name,
+            f"{one['calls_per_s']['median']:,.0f}",
+            f"{one['envoy_us']['median']:.0f}",
+            f"{one['p50_ms']['median']:.2f}",
+        ]
+        for name, one in found["contenders"].items()
+    ]
+    ratios = [
+        [
+            f"{one['of']} : {one['to']}",
+            f"{one['calls']['median']:.2f} ({one['calls']['min']:.2f} to {one['calls']['max']:.2f})",
+            f"{one['envoy_cpu']['median']:.2f}",
+        ]
+        for one in found["ratios"]
+    ]
+    live = found["grant_live_ms"]
+    return "\n\n".join(
+        (
+            "### The gateway with tokens and lists of callers",
+            table(["gateway to the same echo", "calls/s, median", "Envoy's CPU per call, µs", "p50, ms"], rows),
+            table(["ratio", "calls/s, median (min to max)", "Envoy's CPU per call"], ratios),
+            f"With all of these grants a new caller is on Envoy's own list after {live['p50']} ms (p50), {live['p95']} ms (p95); "
+            "until then the invoker, which is asked about everybody who is not listed, serves them.",
+        )
+    )
+
+
+def _people(found: dict[str, Any]) -> str:
+    rows = [
+        [what, str(found[key]["p50"]), str(found[key]["p95"])]
+        for what, key in (
+            ("a grant, from asking for it until the caller is served", "grant_ms"),
+            ("a login", "login_ms"),
+        )
+    ]
+    return "### People\n\n" + table(["what", "p50, ms", "p95, ms"], rows)
 
 
 def _latency(found: dict[str, Any]) -> str:
