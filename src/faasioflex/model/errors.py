@@ -79,6 +79,10 @@ class InvocationNotFound(NotFound):
     code, title = "invocation-not-found", "No such invocation"
 
 
+class SecretNotFound(NotFound):
+    code, title = "secret-not-found", "No such secret"
+
+
 class MethodNotAllowed(FfxError):
     code, status, title = "method-not-allowed", 405, "Method not allowed"
 

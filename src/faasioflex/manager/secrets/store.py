@@ -14,7 +14,15 @@ from faasioflex.manager.secrets import sealing
 from faasioflex.manager.secrets.keyring import Keyring
 from faasioflex.manager.secrets.master import MasterKey
 from faasioflex.manager.secrets.sealing import SealBroken
-from faasioflex.model.errors import Conflict, Invalid, NotFound, PayloadTooLarge, PreconditionFailed, Unavailable
+from faasioflex.model.errors import (
+    Conflict,
+    Invalid,
+    NotFound,
+    PayloadTooLarge,
+    PreconditionFailed,
+    SecretNotFound,
+    Unavailable,
+)
 from faasioflex.model.function import FunctionRecord
 from faasioflex.model.identity import SecretRecord, Told
 from faasioflex.model.names import LONGEST_SECRET_NAME, is_secret_name
@@ -23,10 +31,6 @@ log = structlog.get_logger(__name__)
 LONGEST_VALUE = 64 * 1024
 MOST_SECRETS = 100
 _ATTEMPTS = 5
-
-
-class SecretMissing(NotFound):
-    code, title = "secret-not-found", "No such secret"
 
 
 @dataclass(frozen=True)
@@ -222,8 +226,8 @@ def _key(namespace: str, name: str) -> str:
     return f"{namespace}.{name}"
 
 
-def _missing(namespace: str, name: str) -> SecretMissing:
-    return SecretMissing(f"There is no secret {name[:LONGEST_SECRET_NAME]!r} in {namespace}")
+def _missing(namespace: str, name: str) -> SecretNotFound:
+    return SecretNotFound(f"There is no secret {name[:LONGEST_SECRET_NAME]!r} in {namespace}")
 
 
 def _check_version(name: str, held: Entry[SecretRecord] | None, expected: int | None) -> None:
