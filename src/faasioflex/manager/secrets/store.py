@@ -17,7 +17,6 @@ from faasioflex.manager.secrets.sealing import SealBroken
 from faasioflex.model.errors import (
     Conflict,
     Invalid,
-    NotFound,
     PayloadTooLarge,
     PreconditionFailed,
     SecretNotFound,
