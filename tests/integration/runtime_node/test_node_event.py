@@ -62,7 +62,9 @@ async def test_cloud_events(run):
 
 async def test_the_context(run):
     instance = await run({"index.mjs": CODE}, timeout_s=20)
-    async with instance.client(headers={"x-request-id": "r-1", "x-ffx-principal": "ada"}) as client:
+    async with instance.client(
+        headers={"x-request-id": "r-1", "x-ffx-user": "u-ada", "x-ffx-groups": "eng,ops"}
+    ) as client:
         found = (await client.get("/context")).json()
         assert 0 < found.pop("left") <= 20
         assert found.pop("deadline") > 0
@@ -71,7 +73,7 @@ async def test_the_context(run):
             "namespace": "acme",
             "function": "hello",
             "revision": 7,
-            "principal": "ada",
+            "principal": {"user": "u-ada", "groups": ["eng", "ops"], "email": ""},
             "traceparent": None,
             "aborted": False,
         }
