@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -24,7 +25,7 @@ T = TypeVar("T")
 Name = str | FunctionName
 
 
-class AsyncIdentityMethods:
+class AsyncIdentityMethods(ABC):
     """Lists are read to their end. ``to``: user:EMAIL, user:ID, group:NAME, service:ID or function:NS/NAME."""
 
     async def whoami(self) -> Whoami:
@@ -186,11 +187,14 @@ class AsyncIdentityMethods:
             if cursor is None:
                 return found
 
+    @abstractmethod
     async def _send(self, request: Request[T]) -> T:
-        raise NotImplementedError
+        """One request and its answer."""
 
+    @abstractmethod
     async def name(self, name: Name) -> FunctionName:
-        raise NotImplementedError
+        """With its namespace."""
 
+    @abstractmethod
     async def space(self, namespace: str | None) -> str:
-        raise NotImplementedError
+        """The one that is named, else the caller's own."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -24,7 +25,7 @@ T = TypeVar("T")
 Name = str | FunctionName
 
 
-class IdentityMethods:
+class IdentityMethods(ABC):
     """Lists are read to their end. ``to``: user:EMAIL, user:ID, group:NAME, service:ID or function:NS/NAME."""
 
     def whoami(self) -> Whoami:
@@ -186,11 +187,14 @@ class IdentityMethods:
             if cursor is None:
                 return found
 
+    @abstractmethod
     def _send(self, request: Request[T]) -> T:
-        raise NotImplementedError
+        """One request and its answer."""
 
+    @abstractmethod
     def name(self, name: Name) -> FunctionName:
-        raise NotImplementedError
+        """With its namespace."""
 
+    @abstractmethod
     def space(self, namespace: str | None) -> str:
-        raise NotImplementedError
+        """The one that is named, else the caller's own."""

@@ -116,7 +116,7 @@ async def test_an_instance_that_never_answers_is_the_gateways_504_shortly_after_
         instance = await world.instance("a")
 
         async def never(request: web.BaseRequest) -> web.StreamResponse:
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()  # never
             raise AssertionError
 
         instance.handler = never

@@ -115,11 +115,13 @@ async def test_events_of_what_one_may_see_and_no_others(there: NatsWorld) -> Non
 
 
 async def test_what_is_not_open_any_more_ends_the_events_of_it(there: NatsWorld) -> None:
-    bob = await there.user("bob")
+    bob, carol = await there.user("bob"), await there.user("carol")
     await there.function("alice", "open", "public")
-    client = await there.user_client(bob)
+    client, hers = await there.user_client(bob), await there.user_client(carol)
     await there.function("alice", "other", "public")
-    await asyncio.sleep(1.5)
+    until = Revocation(time.time() + 1, time.time() + 3600)
+    await there.bus.bucket(buckets.REVOKED.name, Revocation).put(f"sub.{carol.uid}", until)
+    await gone(hers)  # every connection has been looked at since
     assert client.is_connected, "what comes to be open ends nothing"
     await there.function("alice", "open", "private")
     await gone(client)
