@@ -21,6 +21,7 @@ from faasioflex.model.identity import (
 )
 from faasioflex.model.invocation import Invocation
 from faasioflex.model.login import Account, AccountEmail, LoginState
+from faasioflex.model.queue import DeadLetter
 from faasioflex.model.route import FunctionRoute
 from faasioflex.model.status import DesiredScale, FunctionStatus
 
@@ -56,7 +57,8 @@ REVISIONS = BucketPlan("ffx_revisions", RevisionRecord)
 STATUS = BucketPlan("ffx_status", FunctionStatus, history=64)
 SCALE = BucketPlan("ffx_scale", DesiredScale)
 ROUTES = BucketPlan("ffx_routes", FunctionRoute)
-INVOCATIONS = BucketPlan("ffx_invocations", Invocation, ttl_s=86_400, max_bytes=512 * MIB)
+INVOCATIONS = BucketPlan("ffx_invocations", Invocation, ttl_s=30 * 86_400, max_bytes=2048 * MIB)  # most end much sooner
+DEAD_LETTERS = BucketPlan("ffx_dead_letters", DeadLetter, ttl_s=14 * 86_400, max_bytes=1024 * MIB)
 # of people, tokens and secrets nothing older is kept: who is deleted is gone, and so is a secret's value of before
 USERS = BucketPlan("ffx_users", UserRecord)
 GROUPS = BucketPlan("ffx_groups", GroupRecord, history=8)
@@ -90,10 +92,11 @@ IDENTITY = (
     LOGIN_EMAILS,
     LOGIN_STATE,
 )
-BUCKETS = (FUNCTIONS, REVISIONS, STATUS, SCALE, ROUTES, INVOCATIONS, *IDENTITY)
+BUCKETS = (FUNCTIONS, REVISIONS, STATUS, SCALE, ROUTES, INVOCATIONS, DEAD_LETTERS, *IDENTITY)
 
 CODE_OBJECTS = "ffx_code"
-OBJECT_STORES = (CODE_OBJECTS,)
+RESULT_OBJECTS = "ffx_results"  # of asynchronous calls, over 1 MiB, by invocation id
+OBJECT_STORES = (CODE_OBJECTS, RESULT_OBJECTS)
 
 # Events are few and must not come twice, also when the relay was down for a while between publishing and remembering.
 EVENTS = StreamPlan("FFX_EVENTS", ("ffx.event.>",), 7 * 86_400, 256 * MIB, duplicates_s=3600.0)

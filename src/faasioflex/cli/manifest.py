@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from faasioflex.model.errors import BadRequest, FieldError, Invalid
-from faasioflex.model.function import Cors, FunctionSpec, Limits, Network, RateLimit, Scaling
+from faasioflex.model.function import AsyncPolicy, CachePolicy, Cors, FunctionSpec, Limits, Network, RateLimit, Scaling
 from faasioflex.model.names import is_name
 
 MANIFEST = "function.yaml"
@@ -23,6 +23,8 @@ _PARTS: dict[str, type] = {
     "network": Network,
     "cors": Cors,
     "rate_limit": RateLimit,
+    "async": AsyncPolicy,
+    "cache": CachePolicy,
 }
 _BESIDES = ("source", "status", "rollout", "$schema")
 
@@ -50,7 +52,7 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 
 def unknown_fields(document: Mapping[Any, Any]) -> list[FieldError]:
     """A pointer and a sentence for each field of ``document`` that the resource does not have."""
-    wrong = _unknown(document, _names(FunctionSpec) | set(_BESIDES), "")
+    wrong = _unknown(document, (_names(FunctionSpec) - {"asynchronous"}) | {"async"} | set(_BESIDES), "")
     for part, kind in _PARTS.items():
         inside = document.get(part)
         if isinstance(inside, Mapping):

@@ -72,6 +72,9 @@ def function_route(
         deleting=state.record.deleting,
         cors=state.record.spec.cors,
         rate_limit=state.record.spec.rate_limit,
+        asynchronous=state.record.spec.asynchronous,
+        cache=state.record.spec.cache,
+        max_instances=state.record.spec.scaling.max_instances,
     )
 
 

@@ -83,6 +83,10 @@ class SecretNotFound(NotFound):
     code, title = "secret-not-found", "No such secret"
 
 
+class DeadLetterNotFound(NotFound):
+    code, title = "dead-letter-not-found", "No such dead letter"
+
+
 class MethodNotAllowed(FfxError):
     code, status, title = "method-not-allowed", 405, "Method not allowed"
 

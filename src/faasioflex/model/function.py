@@ -17,6 +17,8 @@ RuntimeName = str  # of a folder of runtimes/, or "image"; which there are, the 
 Visibility = Literal["private", "authenticated", "public"]
 Rollout = Literal["all", "none"]
 Change = Literal["registered", "updated", "deleting"]
+ScalingMetric = Literal["concurrency", "rate"]
+AsyncOrder = Literal["unordered", "fifo-per-key"]
 MIB = 1024 * 1024
 
 
@@ -33,19 +35,65 @@ class Limits:
     payload_bytes: int | None = 6 * MIB  # of a request body; None takes any size
     disk_bytes: int = 64 * MIB  # of the private /tmp
     processes: int = 64  # processes and threads of one instance
+    max_memory_bytes: int | None = None  # up to which a running instance's memory is raised; None: it stays as it is
+    max_cpu: float | None = None  # up to which its cores are raised; None: they stay as they are
+
+
+@dataclass(frozen=True)
+class ScheduledMinimum:
+    """At least ``min_instances`` for ``duration_s`` from every moment that ``cron`` (five fields, in ``timezone``) names."""
+
+    cron: str
+    min_instances: int
+    duration_s: float
+    timezone: str = "UTC"
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """How many instances there are. Changes in place."""
+    """How many instances there are, and when. Changes in place. The words are those of Knative's autoscaler."""
 
     min_instances: int = 0
     max_instances: int = 5
-    target_utilization: float = 0.7
-    cpu_percent: int = 80
-    memory_percent: int = 80
-    latency_p95_ms: float | None = None
-    idle_s: float = 300.0
+    metric: ScalingMetric = "concurrency"
+    target: float | None = None  # per instance: calls at once (None: limits.concurrency), or calls per second
+    target_utilization: float = 0.7  # share of the target that is aimed at
+    cpu_percent: int | None = 80  # of limits.cpu, mean of the instances; None: not looked at
+    memory_percent: int | None = 80  # of limits.memory_bytes, mean of the instances; None: not looked at
+    latency_p95_ms: float | None = None  # None: not looked at
+    queue_per_instance: int | None = 100  # asynchronous calls that wait, per instance; None: not looked at
+    stable_window_s: float = 60.0
+    panic_window_percent: float = 10.0  # of the stable window
+    panic_threshold_percent: float = 200.0  # of what the instances carry, from which on panic begins
+    max_up_rate: float = 1000.0  # in one decision at most so many times as many
+    max_down_rate: float = 2.0  # in one decision at most divided by that
+    cooldown_s: float = 0.0  # fewer only when fewer were enough for so long
+    activation_instances: int = 1  # from zero at least so many
+    idle_s: float = 300.0  # without a call for so long: down to the minimum
+    freeze_s: float | None = None  # an instance without a call for so long is frozen until one comes; None: never
+    schedule: tuple[ScheduledMinimum, ...] = ()
+
+
+@dataclass(frozen=True)
+class AsyncPolicy:
+    """Of asynchronous calls: how often, how long, how many at once. Changes in place; calls that wait go by what is set now."""
+
+    max_attempts: int = 3
+    max_age_s: float = 6 * 3600.0  # since it was accepted (or since not_before); then it is dead
+    backoff_s: float = 1.0  # before the second attempt; doubled each time, with jitter, up to five minutes
+    retry_on: tuple[str, ...] = ("error", "5xx", "408", "425", "429")  # statuses, classes; error: it did not answer
+    concurrency: int | None = None  # of the queue's calls at once; None: what max_instances carry
+    order: AsyncOrder = "unordered"
+    result_ttl_s: float = 86_400.0  # so long an outcome is kept
+
+
+@dataclass(frozen=True)
+class CachePolicy:
+    """Answers that are given again without a call. Changes in place."""
+
+    ttl_s: float  # at most; an answer's own Cache-Control may say less
+    key: tuple[str, ...] = ("method", "path", "query")  # or body, or header:NAME
+    shared: bool = False  # one caller may be given what another asked for; public functions always
 
 
 @dataclass(frozen=True)
@@ -107,6 +155,8 @@ class FunctionSpec:
     network: Network = Network()
     cors: Cors | None = None
     rate_limit: RateLimit | None = None
+    asynchronous: AsyncPolicy = AsyncPolicy()  # «async» outside, which is a keyword here
+    cache: CachePolicy | None = None
     labels: dict[str, str] = field(default_factory=dict)
     description: str = ""
 

@@ -39,3 +39,7 @@ class Invocation:
     finished_at: float | None
     duration_ms: float | None
     principal: CalledBy | None = None
+    asynchronous: bool = False
+    not_before: float | None = None  # seconds since the epoch; queued: earlier it is not run
+    redrive_of: str | None = None  # the dead call that this one repeats
+    result_object: str | None = None  # where the result is, in the object store ffx_results, when it is over 1 MiB

@@ -13,6 +13,10 @@ USAGE_SUBJECT = "ffx.measure.usage"  # function manager -> API
 LOGS_SUBJECT = "ffx.log"  # + .ns.name; stream FFX_LOGS
 BUILD_LOGS_SUBJECT = "ffx.buildlog"  # + .ns.name; stream FFX_BUILD_LOGS
 EVENTS_SUBJECT = "ffx.event"  # + .noun.verb.ns.name; stream FFX_EVENTS
+SCALE_SUBJECT = "ffx.scale"  # + .ns.name; autoscaler: every decision that changes something, a DesiredScale
+OUTCOME_SUBJECT = "ffx.outcome"  # + .invocation id; invoker: an asynchronous call has ended (empty)
+QUEUE_SUBJECT = "ffx.queue"  # + .ns.name (published by users) or .ns.name.id (ours); stream FFX_CALLS
+QUEUE_STATE_SUBJECT = "ffx.queue-state"  # request/reply to the invoker that works on the queue: see model/queue
 USED_SUBJECT = "ffx.identity.used"  # whoever takes tokens -> API
 CALL_SUBJECT = "ffx.call"  # + .ns.name; request/reply
 USERS_ACCOUNT = "USERS"  # of NATS: of everybody but our own parts
@@ -59,6 +63,7 @@ class RevisionLoad:
     in_progress: int
     issued: int
     waiting: int = 0
+    queued: int = 0  # asynchronous calls of the function that wait and may run now; told by the invoker of what serves
 
 
 @dataclass(frozen=True)
@@ -111,6 +116,8 @@ class RevisionUsage:
     instances: int
     memory_bytes: int
     cpu_s: float
+    memory_limit_bytes: int = 0  # of its instances together, as they are now
+    cpu_limit: float = 0.0  # cores, likewise
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from faasioflex.model.function import Cors, Limits, RateLimit, Visibility
+from faasioflex.model.function import AsyncPolicy, CachePolicy, Cors, Limits, RateLimit, Visibility
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,9 @@ class Endpoint:
     instance: str
     address: str  # unix:/absolute/path or host:port
     draining: bool = False
+    frozen: bool = (
+        False  # nothing of it runs: the invoker has it thawed before it sends it a call; no gateway routes to it
+    )
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,11 @@ class RevisionRoute:
     @property
     def live(self) -> tuple[Endpoint, ...]:
         return tuple(endpoint for endpoint in self.endpoints if not endpoint.draining)
+
+    @property
+    def awake(self) -> tuple[Endpoint, ...]:
+        """Those that a gateway may send calls to."""
+        return tuple(endpoint for endpoint in self.live if not endpoint.frozen)
 
 
 @dataclass(frozen=True)
@@ -40,3 +48,6 @@ class FunctionRoute:
     deleting: bool = False
     cors: Cors | None = None
     rate_limit: RateLimit | None = None
+    asynchronous: AsyncPolicy = field(default_factory=AsyncPolicy)
+    cache: CachePolicy | None = None
+    max_instances: int = 5

@@ -52,6 +52,23 @@ def serving(record: FunctionRecord, status: FunctionStatus | None) -> int | None
 
 
 @dataclass(frozen=True)
+class ScaleDecision:
+    """Why a revision should have ``to`` instances: ``signal`` measured ``value`` against ``threshold`` (both in ``unit``).
+
+    ``signal``: concurrency, rate, cpu, memory, latency, queue, minimum, maximum, schedule, idle, asked-for, blind …
+    """
+
+    before: int
+    to: int
+    signal: str
+    value: float | None
+    threshold: float | None
+    unit: str
+    reason: str  # the same in a sentence
+    at: float  # seconds since the epoch
+
+
+@dataclass(frozen=True)
 class DesiredScale:
     """How many instances a function's revisions should have now (bucket ``ffx_scale``, written by the autoscaler alone)."""
 
@@ -59,3 +76,4 @@ class DesiredScale:
     instances: dict[int, int]  # revision -> wanted instances; a revision that is not named wants none
     reason: str  # in words: which signal, its value, its threshold
     decided_at: float
+    decisions: dict[int, ScaleDecision] = field(default_factory=dict)  # the newest that changed something, per revision

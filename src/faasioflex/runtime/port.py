@@ -75,6 +75,18 @@ class RuntimeDriver(Protocol):
     async def stop(self, instance: str, grace_s: float) -> None:
         """SIGTERM, and after ``grace_s`` SIGKILL to all of it. Returns when it is gone; an unknown id is no error."""
 
+    async def resize(self, instance: str, memory_bytes: int, cpu: float) -> None:
+        """These are its limits from now on, while it runs. An unknown id is no error.
+
+        Raises: Conflict where it uses more memory than that now; NotSupportedYet where this machine has no way to do it.
+        """
+
+    async def freeze(self, instance: str) -> None:
+        """Nothing of it runs until :meth:`thaw`; its memory stays. Raises: NotSupportedYet as :meth:`resize`."""
+
+    async def thaw(self, instance: str) -> None:
+        """It goes on. One that is not frozen, or unknown, is no error."""
+
     async def observe(self) -> list[Instance]:
         """All instances of this installation that live now, also those that another manager process started."""
 

@@ -108,7 +108,7 @@ def test_a_field_that_does_not_exist_gets_a_suggestion(document: dict[str, Any],
 def test_every_field_of_the_resource_is_known() -> None:
     from faasioflex.api.resource.request import FunctionIn
 
-    document = {name: {} for name in FunctionIn.model_fields}
+    document = {field.alias or name: {} for name, field in FunctionIn.model_fields.items()}
     assert unknown_fields(document) == []
 
 

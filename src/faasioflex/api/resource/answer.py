@@ -17,7 +17,8 @@ _UNKNOWN = RevisionStatus("building")
 
 def spec_document(spec: FunctionSpec) -> dict[str, Any]:
     """What users set, as they would write it."""
-    return json.loads(json.dumps(asdict(spec)))  # type: ignore[no-any-return] # tuples become lists
+    document: dict[str, Any] = json.loads(json.dumps(asdict(spec)))  # tuples become lists
+    return {("async" if field == "asynchronous" else field): value for field, value in document.items()}
 
 
 def source_document(source: Source) -> dict[str, Any]:

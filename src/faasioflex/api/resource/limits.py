@@ -1,4 +1,4 @@
-"""The nested objects of the function resource: bounds of instances and calls, scaling, network."""
+"""The nested objects of the function resource: bounds of instances and calls, network."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from pydantic_core import PydanticCustomError
 
 from faasioflex.model.egress import MOST_ENTRIES, parse
-from faasioflex.model.function import MIB, Limits, Network, Scaling
+from faasioflex.model.function import MIB, Limits, Network
 
 GIB = 1024 * MIB
 _DEFAULT = Limits()
-_SCALE = Scaling()
 
 
 class Strict(BaseModel):
@@ -47,36 +46,26 @@ class LimitsIn(Strict):
     )
     disk_bytes: int = Field(_DEFAULT.disk_bytes, ge=MIB, le=64 * GIB, description="Size of the private /tmp")
     processes: int = Field(_DEFAULT.processes, ge=4, le=4096, description="Processes and threads of one instance")
-
-    def value(self) -> Limits:
-        return Limits(**dict(self))
-
-
-class ScalingIn(Strict):
-    """How many instances there are. Changes in place."""
-
-    min_instances: int = Field(_SCALE.min_instances, ge=0, le=1000)
-    max_instances: int = Field(_SCALE.max_instances, ge=1, le=1000)
-    target_utilization: float = Field(
-        _SCALE.target_utilization, ge=0.05, le=1, description="Share of an instance's concurrency that is aimed at"
+    max_memory_bytes: int | None = Field(
+        None,
+        ge=32 * MIB,
+        le=256 * GIB,
+        description="Up to which a running instance's memory is raised; null: not at all",
     )
-    cpu_percent: int = Field(_SCALE.cpu_percent, ge=1, le=100, description="Only the default is taken so far")
-    memory_percent: int = Field(_SCALE.memory_percent, ge=1, le=100, description="Only the default is taken so far")
-    latency_p95_ms: float | None = Field(
-        _SCALE.latency_p95_ms, ge=1, le=3_600_000, description="Only the default is taken so far"
-    )
-    idle_s: float = Field(
-        _SCALE.idle_s, ge=1, le=30 * 86_400, description="Without calls for so long, instances above the minimum stop"
+    max_cpu: float | None = Field(
+        None, ge=0.05, le=256, description="Cores up to which a running instance's are raised; null: not at all"
     )
 
     @model_validator(mode="after")
-    def _ordered(self) -> ScalingIn:
-        if self.max_instances < self.min_instances:
-            raise PydanticCustomError("order", "max_instances is below min_instances: raise it or lower min_instances")
+    def _ordered(self) -> LimitsIn:
+        if self.max_memory_bytes is not None and self.max_memory_bytes < self.memory_bytes:
+            raise PydanticCustomError("order", "max_memory_bytes is below memory_bytes: raise it or lower memory_bytes")
+        if self.max_cpu is not None and self.max_cpu < self.cpu:
+            raise PydanticCustomError("order", "max_cpu is below cpu: raise it or lower cpu")
         return self
 
-    def value(self) -> Scaling:
-        return Scaling(**dict(self))
+    def value(self) -> Limits:
+        return Limits(**dict(self))
 
 
 def _destination(entry: str) -> str:

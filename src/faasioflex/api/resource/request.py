@@ -6,8 +6,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from faasioflex.api.resource.limits import LimitsIn, NetworkIn, ScalingIn, Strict
+from faasioflex.api.resource.limits import LimitsIn, NetworkIn, Strict
+from faasioflex.api.resource.queueing import AsyncIn, CacheIn
 from faasioflex.api.resource.reach import CorsIn, RateLimitIn
+from faasioflex.api.resource.scaling import ScalingIn
 from faasioflex.api.resource.source import SourceIn
 from faasioflex.api.resource.texts import (
     Description,
@@ -48,6 +50,10 @@ class FunctionIn(Strict):
     network: NetworkIn = Field(default_factory=NetworkIn)
     cors: CorsIn | None = Field(None, description="null: no other site's pages may call it")
     rate_limit: RateLimitIn | None = Field(None, description="null: no bound")
+    asynchronous: AsyncIn = Field(
+        default_factory=lambda: AsyncIn.model_validate({}), alias="async", description="Of asynchronous calls"
+    )
+    cache: CacheIn | None = Field(None, description="null: every call is made")
     labels: dict[LabelKey, LabelValue] = Field(default_factory=dict, max_length=64, description="As in Kubernetes")
     description: Description = ""
     source: SourceIn | None = None
@@ -71,6 +77,8 @@ class FunctionIn(Strict):
             network=self.network.value(),
             cors=self.cors.value() if self.cors else None,
             rate_limit=self.rate_limit.value() if self.rate_limit else None,
+            asynchronous=self.asynchronous.value(),
+            cache=self.cache.value() if self.cache else None,
             labels=dict(self.labels),
             description=self.description,
         )

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from faasioflex.model.function import Rollout, RuntimeName, Visibility
+from faasioflex.model.function import AsyncOrder, Rollout, RuntimeName, ScalingMetric, Visibility
 from faasioflex.model.invocation import InvocationState
 from faasioflex.model.status import FunctionState, RevisionState
 
@@ -28,16 +28,53 @@ class LimitsOut(Shape):
     payload_bytes: int | None
     disk_bytes: int
     processes: int
+    max_memory_bytes: int | None
+    max_cpu: float | None
+
+
+class ScheduledMinimumOut(Shape):
+    cron: str
+    min_instances: int
+    duration_s: float
+    timezone: str
 
 
 class ScalingOut(Shape):
     min_instances: int
     max_instances: int
+    metric: ScalingMetric
+    target: float | None
     target_utilization: float
-    cpu_percent: int
-    memory_percent: int
+    cpu_percent: int | None
+    memory_percent: int | None
     latency_p95_ms: float | None
+    queue_per_instance: int | None
+    stable_window_s: float
+    panic_window_percent: float
+    panic_threshold_percent: float
+    max_up_rate: float
+    max_down_rate: float
+    cooldown_s: float
+    activation_instances: int
     idle_s: float
+    freeze_s: float | None
+    schedule: list[ScheduledMinimumOut]
+
+
+class AsyncOut(Shape):
+    max_attempts: int
+    max_age_s: float
+    backoff_s: float
+    retry_on: list[str]
+    concurrency: int | None
+    order: AsyncOrder
+    result_ttl_s: float
+
+
+class CacheOut(Shape):
+    ttl_s: float
+    key: list[str]
+    shared: bool
 
 
 class NetworkOut(Shape):
@@ -101,6 +138,8 @@ class FunctionOut(Shape):
     network: NetworkOut
     cors: CorsOut | None
     rate_limit: RateLimitOut | None
+    asynchronous: AsyncOut = Field(alias="async")
+    cache: CacheOut | None
     labels: dict[str, str]
     description: str
     source: CodeOut | ImageOut

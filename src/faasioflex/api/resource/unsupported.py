@@ -7,9 +7,6 @@ from collections.abc import Iterator
 from faasioflex.api.resource.request import FunctionIn
 from faasioflex.manager.languages import installed
 from faasioflex.model.errors import FieldError, NotSupportedYet
-from faasioflex.model.function import Scaling
-
-_SCALING_FIELDS = ("cpu_percent", "memory_percent", "latency_p95_ms")
 
 
 def check_supported(function: FunctionIn) -> None:
@@ -29,8 +26,3 @@ def _unsupported(function: FunctionIn) -> Iterator[FieldError]:
         yield FieldError("/runtime", f"The runtimes so far are {', '.join(installed())}")
     if function.source is not None and function.source.image is not None:
         yield FieldError("/source/image", "Images cannot be run yet: send files or an archive")
-    default = Scaling()
-    for field in _SCALING_FIELDS:
-        value = getattr(default, field)
-        if getattr(function.scaling, field) != value:
-            yield FieldError(f"/scaling/{field}", f"Only the default ({value if value is not None else 'null'}) so far")
