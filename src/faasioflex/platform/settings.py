@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
-from faasioflex.gateway.egress.addresses import parse_allowances
+from faasioflex.model.addresses import parse_allowances
 from faasioflex.model.egress import parse_all
 from faasioflex.model.errors import FieldError, Invalid
 from faasioflex.platform.folder import DataFolder

@@ -14,10 +14,10 @@ import pytest
 from faasioflex.gateway.egress.connect import connect
 from faasioflex.gateway.egress.envoy import CLASS, OPERATORS
 from faasioflex.gateway.egress.envoy_process import EgressEnvoy
-from faasioflex.gateway.egress.own import OwnAddresses, addresses_of_interfaces
 from faasioflex.gateway.egress.pipe import Stream
 from faasioflex.model.egress import Address
 from faasioflex.platform.binaries import envoy
+from faasioflex.runtime.own_addresses import OwnAddresses, addresses_of_interfaces
 from support.deadline import eventually
 
 IDLE_S = 0.3

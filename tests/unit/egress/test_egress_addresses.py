@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faasioflex.gateway.egress import envoy
-from faasioflex.gateway.egress.addresses import FORBIDDEN, parse_allowances, why_forbidden
+from faasioflex.model.addresses import FORBIDDEN, parse_allowances, why_forbidden
 
 GOLDEN = Path(__file__).parent / "golden"
 DOCUMENTATION = ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32", "3fff::/20")

@@ -23,8 +23,8 @@ def main() -> int:
 
     import asyncio
 
-    from faasioflex.gateway.egress.addresses import parse_allowances
     from faasioflex.gateway.egress.service import RelaySettings, serve
+    from faasioflex.model.addresses import parse_allowances
     from faasioflex.runtime.launcher import journal
 
     journal.set_up()

@@ -10,8 +10,8 @@ import ipaddress
 from collections.abc import Iterable
 from pathlib import Path
 
-from faasioflex.gateway.egress.addresses import FORBIDDEN, Allowance
 from faasioflex.gateway.envoy.proto import Json, seconds, typed
+from faasioflex.model.addresses import FORBIDDEN, Allowance
 from faasioflex.model.egress import Address
 
 CLASS = "x-ffx-egress"

@@ -12,13 +12,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from faasioflex.gateway.egress import envoy
-from faasioflex.gateway.egress.addresses import Allowance
-from faasioflex.gateway.egress.own import OwnAddresses
 from faasioflex.gateway.egress.pipe import PIECE_BYTES
 from faasioflex.gateway.envoy.proto import Json
+from faasioflex.model.addresses import Allowance
 from faasioflex.model.egress import Address
 from faasioflex.runtime import linux
 from faasioflex.runtime.launcher.journal import log
+from faasioflex.runtime.own_addresses import OwnAddresses
 
 IDLE_S = 600.0
 READY_WITHIN_S = 10.0

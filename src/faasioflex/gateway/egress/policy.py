@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from faasioflex.gateway.egress.addresses import Allowance, why_forbidden
 from faasioflex.gateway.egress.envoy import ALLOWED, OPERATORS, PUBLIC
-from faasioflex.gateway.egress.own import OwnAddresses
+from faasioflex.model.addresses import Allowance, why_forbidden
 from faasioflex.model.egress import Address, Destination, Match, match, shown
+from faasioflex.runtime.own_addresses import OwnAddresses
 
 
 class Denied(Exception):

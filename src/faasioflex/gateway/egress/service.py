@@ -12,15 +12,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from faasioflex.gateway.egress.addresses import Allowance
 from faasioflex.gateway.egress.dial import Dialer, system_resolver
 from faasioflex.gateway.egress.envoy_process import EgressEnvoy
 from faasioflex.gateway.egress.guest import ServedGuest
 from faasioflex.gateway.egress.lookups import Lookups, Resolve
-from faasioflex.gateway.egress.own import OwnAddresses
 from faasioflex.gateway.egress.policy import Policy
+from faasioflex.model.addresses import Allowance
 from faasioflex.runtime.egress.messages import DESCRIPTORS_AT_ONCE, LONGEST_BYTES, Denial, pack, to_guest
 from faasioflex.runtime.launcher.journal import log
+from faasioflex.runtime.own_addresses import OwnAddresses
 
 RESOLVERS = 64  # lookups at once, of all; each may wait long for a name server that a stranger chose
 _MESSAGES_AT_ONCE = 64

@@ -1,6 +1,7 @@
 """Which addresses nobody reaches unless the operator allows them, and what an operator allows. Pure.
 
-The same table is rendered for Envoy (``envoy.py``) and asked by the relay, so that a denial can say why.
+The same table is rendered for the egress Envoy (``gateway/egress/envoy.py``), asked by its relay, so that a denial can say why,
+and asked before a callback goes out (``invoker/queue/callbacks.py``).
 """
 
 from __future__ import annotations
