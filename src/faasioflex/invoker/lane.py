@@ -81,6 +81,11 @@ class Lane:
         return len(self._waiters)
 
     @property
+    def waited_s(self) -> float:
+        """How long the first of those that wait has waited."""
+        return self._loop.time() - self._waiters[0].since if self._waiters else 0.0
+
+    @property
     def usable(self) -> bool:
         """Whether an instance can be asked."""
         return any(not slot.dead for slot in self._slots.values())

@@ -11,11 +11,21 @@ import structlog
 from faasioflex.bus.codec import encode
 from faasioflex.bus.port import Bus
 from faasioflex.invoker.bounds import Bounds
+from faasioflex.invoker.counts import Counts
 from faasioflex.invoker.lanes import Lanes
 from faasioflex.invoker.routes import Routes
 from faasioflex.invoker.tally import Tally
 from faasioflex.model.errors import FfxError
-from faasioflex.model.messages import APPLIED_SUBJECT, CALLS_SUBJECT, LOAD_SUBJECT, Applied, CallsReport, LoadReport
+from faasioflex.model.messages import (
+    APPLIED_SUBJECT,
+    CALLS_SUBJECT,
+    COUNTS_SUBJECT,
+    LOAD_SUBJECT,
+    Applied,
+    CallsReport,
+    CountsReport,
+    LoadReport,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +38,7 @@ class Reports:
         routes: Routes,
         lanes: Lanes,
         tally: Tally,
+        counts: Counts,
         member: str,
         bounds: Bounds,
         clock: Callable[[], float] = time.time,
@@ -36,6 +47,7 @@ class Reports:
         self._routes = routes
         self._lanes = lanes
         self._tally = tally
+        self._counts = counts
         self._member = member
         self._bounds = bounds
         self._clock = clock
@@ -76,8 +88,11 @@ class Reports:
             calls = self._tally.take()
             if calls:
                 await self._publish(CALLS_SUBJECT, CallsReport("invoker", self._member, self._clock(), calls))
+            counts = self._counts.take(self._member, self._clock())
+            if counts is not None:
+                await self._publish(COUNTS_SUBJECT, counts)
 
-    async def _publish(self, subject: str, message: Applied | LoadReport | CallsReport) -> None:
+    async def _publish(self, subject: str, message: Applied | LoadReport | CallsReport | CountsReport) -> None:
         try:
             await self._bus.publish(subject, encode(message))
         except FfxError as error:

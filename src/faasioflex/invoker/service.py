@@ -19,6 +19,7 @@ from faasioflex.invoker.admission import Admission
 from faasioflex.invoker.bounds import Bounds
 from faasioflex.invoker.bus_calls import BusCalls
 from faasioflex.invoker.call import Call
+from faasioflex.invoker.counts import Counts
 from faasioflex.invoker.dispatcher import Dispatcher
 from faasioflex.invoker.front.door import Door
 from faasioflex.invoker.front.execute import Execute
@@ -73,7 +74,8 @@ class Invoker:
         self._pool = Pool()
         self._admission = Admission(bounds)
         self._waker = Waker(bus, bounds)
-        tally = Tally()
+        self.counts = Counts()
+        tally = Tally(counts=self.counts)
         self._lanes = Lanes(self._admission, bounds, self._waker.wake, self._pool.forget, tally.cold_start)
         self._directory = directory
         self._routes = Routes(
@@ -107,7 +109,14 @@ class Invoker:
         )
         self._calls = BusCalls(bus, invocations, directory, bounds, clock)
         self._reports = Reports(
-            bus=bus, routes=self._routes, lanes=self._lanes, tally=tally, member=member, bounds=bounds, clock=clock
+            bus=bus,
+            routes=self._routes,
+            lanes=self._lanes,
+            tally=tally,
+            counts=self.counts,
+            member=member,
+            bounds=bounds,
+            clock=clock,
         )
 
     @property

@@ -10,6 +10,7 @@ APPLIED_SUBJECT = "ffx.applied"  # gateway controllers and invokers -> function 
 LOAD_SUBJECT = "ffx.load"  # gateway controllers and invokers -> autoscaler
 CALLS_SUBJECT = "ffx.measure.calls"  # gateway controllers and invokers -> API
 USAGE_SUBJECT = "ffx.measure.usage"  # function manager -> API
+COUNTS_SUBJECT = "ffx.measure.counts"  # invokers -> API: queue, cache, refusals
 LOGS_SUBJECT = "ffx.log"  # + .ns.name; stream FFX_LOGS
 BUILD_LOGS_SUBJECT = "ffx.buildlog"  # + .ns.name; stream FFX_BUILD_LOGS
 EVENTS_SUBJECT = "ffx.event"  # + .noun.verb.ns.name; stream FFX_EVENTS
@@ -17,6 +18,7 @@ SCALE_SUBJECT = "ffx.scale"  # + .ns.name; autoscaler: every decision that chang
 OUTCOME_SUBJECT = "ffx.outcome"  # + .invocation id; invoker: an asynchronous call has ended (empty)
 QUEUE_SUBJECT = "ffx.queue"  # + .ns.name (published by users) or .ns.name.id (ours); stream FFX_CALLS
 QUEUE_STATE_SUBJECT = "ffx.queue-state"  # request/reply to the invoker that works on the queue: see model/queue
+SIGN_SUBJECT = "ffx.callback-sign"  # request/reply: invoker -> the process that has the master key; see model/queue
 USED_SUBJECT = "ffx.identity.used"  # whoever takes tokens -> API
 CALL_SUBJECT = "ffx.call"  # + .ns.name; request/reply
 USERS_ACCOUNT = "USERS"  # of NATS: of everybody but our own parts
@@ -94,6 +96,11 @@ class RevisionCalls:
     )  # bucket of model/durations -> calls, to the end of the answer
     duration_sum_ms: float = 0.0
     cold_starts: int = 0  # starts that calls waited for
+    classes: dict[int, int] = field(
+        default_factory=dict
+    )  # first digit of the status -> calls; of all that were answered
+    start_durations: dict[int, int] = field(default_factory=dict)  # of cold starts, as the first that waited felt them
+    start_sum_ms: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -104,6 +111,40 @@ class CallsReport:
     member: str
     at: float
     calls: tuple[RevisionCalls, ...]
+
+
+@dataclass(frozen=True)
+class FunctionCounts:
+    """Now: what is in its queue; since the report before: what the queue, the cache and the bounded buffer did."""
+
+    namespace: str
+    name: str
+    queued: int = 0  # may run now
+    delayed: int = 0  # not before a later time
+    running: int = 0  # of the queue's calls
+    oldest_s: float = 0.0  # how long the oldest that may run has waited
+    retries: int = 0
+    dead_letters: int = 0
+    cache_hits: int = 0
+    cache_misses: int = 0
+    refused: int = 0  # calls that were sent away because no place was left
+
+
+@dataclass(frozen=True)
+class CountsReport:
+    """Every 2 s from an invoker that has something to tell, and once when it has no more.
+
+    ``functions``: those that something happened to, and of those with a queue the ones whose oldest waits longest; the sums
+    are over all queues.
+    """
+
+    member: str
+    at: float
+    functions: tuple[FunctionCounts, ...]
+    queued: int = 0
+    delayed: int = 0
+    running: int = 0
+    oldest_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -118,6 +159,17 @@ class RevisionUsage:
     cpu_s: float
     memory_limit_bytes: int = 0  # of its instances together, as they are now
     cpu_limit: float = 0.0  # cores, likewise
+    states: dict[str, int] = field(default_factory=dict)  # starting, ready, frozen, draining -> instances
+
+
+@dataclass(frozen=True)
+class PoolUsage:
+    """The pool of one language: sandboxes that wait in it now, and since the report before starts that found one or none."""
+
+    language: str
+    size: int
+    hits: int = 0
+    misses: int = 0
 
 
 @dataclass(frozen=True)
@@ -128,6 +180,9 @@ class UsageReport:
     at: float
     period_s: float  # that ``cpu_s`` is of
     usages: tuple[RevisionUsage, ...]
+    pools: tuple[PoolUsage, ...] = ()
+    memory_budget_bytes: int | None = None  # of the node, for instances; None: it has none
+    memory_reserved_bytes: int = 0  # of it, by the limits of what runs
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,15 @@ from faasioflex.bus.memory import MemoryBus
 from faasioflex.invoker.bounds import Bounds
 from faasioflex.model.durations import percentile
 from faasioflex.model.function import Limits
-from faasioflex.model.messages import CALLS_SUBJECT, CallsReport, RevisionCalls, WakeReply, WakeRequest
+from faasioflex.model.messages import (
+    CALLS_SUBJECT,
+    COUNTS_SUBJECT,
+    CallsReport,
+    CountsReport,
+    RevisionCalls,
+    WakeReply,
+    WakeRequest,
+)
 from faasioflex.model.route import FunctionRoute
 from support.deadline import eventually
 from support.invoker_world import GATEWAY, World, world
@@ -68,6 +76,8 @@ async def test_calls_of_the_catch_all_with_errors_and_durations(here: World, tol
         assert sum(each.durations.values()) == each.answered
         assert (percentile(each.durations, 0.01) or 0) >= 30
     assert sum(each.duration_sum_ms for each in found) >= 120
+    classes = [of for each in found for of in each.classes.items()]
+    assert {digit: sum(count for of, count in classes if of == digit) for digit, _ in classes} == {2: 1, 4: 1, 5: 2}
     assert {(report.source, report.member, report.at) for report in told.reports} == {
         ("invoker", "invoker.local", 99.0)
     }
@@ -95,6 +105,28 @@ async def test_many_calls_that_wait_for_one_start_are_one_cold_start(here: World
     gate.set()
     await asyncio.gather(*calls)
     await eventually(lambda: told.sums("hello") == (20, 0, 1), "twenty calls, one start")
+    durations = [each for report in told.of("hello") for each in report.start_durations.values()]
+    assert durations == [1], "and how long it took"
+    assert sum(each.start_sum_ms for each in told.of("hello")) > 0
+
+
+async def test_calls_that_find_no_place_are_told_whoever_counts_them(here: World, told: Told) -> None:
+    refused: list[int] = []
+
+    async def take(_: str, data: bytes) -> None:
+        refused.extend(each.refused for each in decode(CountsReport, data).functions)
+
+    await here.bus.subscribe(COUNTS_SUBJECT, take)
+    instance = await here.instance()
+    instance.hold.clear()
+    await here.route("hello", instance, limits=Limits(concurrency=1, queue=0))
+    first = asyncio.create_task(here.call())
+    await eventually(here.invoker._lanes.loads, "the place is taken")
+    assert (await here.call())[0] == 429
+    assert (await here.call("GET", "/", headers=FROM_GATEWAY))[0] == 429
+    await eventually(lambda: sum(refused) == 2, "both are told")
+    instance.hold.set()
+    await first
 
 
 async def test_an_instance_that_nobody_waited_for_is_no_cold_start(here: World, told: Told) -> None:

@@ -13,6 +13,7 @@ def test_counters_and_bins_become_counts_per_revision() -> None:
         {
             "stats": [
                 {"name": "cluster.f/acme/a-b/3.upstream_rq_completed", "value": 5},
+                {"name": "cluster.f/acme/a-b/3.upstream_rq_2xx", "value": 3},
                 {"name": "cluster.f/acme/a-b/3.upstream_rq_5xx", "value": 2},
                 {"name": "cluster.f/acme/c/12.upstream_rq_completed", "value": 1},
                 {"name": "server.uptime", "value": 77},
@@ -22,7 +23,7 @@ def test_counters_and_bins_become_counts_per_revision() -> None:
     )
     assert uptime_s == 77
     assert found == {
-        ("acme", "a-b", 3): Counted(5, 2, {0: 3, bucket_of(9): 1, bucket_of(200): 1}, 3 * 0.5 + 9.5 + 205),
+        ("acme", "a-b", 3): Counted(5, {2: 3, 5: 2}, {0: 3, bucket_of(9): 1, bucket_of(200): 1}, 3 * 0.5 + 9.5 + 205),
         ("acme", "c", 12): Counted(1),
     }
 
@@ -33,16 +34,18 @@ def test_nothing_was_called() -> None:
 
 
 def test_since_is_the_difference_of_each_count() -> None:
-    before, now = Counted(5, 1, {0: 4, 9: 1}, 11.0), Counted(8, 1, {0: 4, 9: 2, 30: 2}, 61.0)
-    assert now.since(before) == Counted(3, 0, {9: 1, 30: 2}, 50.0)
+    before = Counted(5, {2: 4, 5: 1}, {0: 4, 9: 1}, 11.0)
+    now = Counted(8, {2: 7, 5: 1}, {0: 4, 9: 2, 30: 2}, 61.0)
+    assert now.since(before) == Counted(3, {2: 3}, {9: 1, 30: 2}, 50.0)
+    assert (now.errors, now.since(before).errors) == (1, 0)
     assert now.since(now) == Counted()
     assert now.since(None) == now
 
 
 def test_counters_that_went_back_began_again() -> None:
-    now = Counted(2, 1, {0: 2}, 1.0)
-    assert now.since(Counted(5, 1, {0: 5}, 3.0)) == now
-    assert now.since(Counted(2, 2, {0: 2}, 1.0)) == now
+    now = Counted(2, {5: 1}, {0: 2}, 1.0)
+    assert now.since(Counted(5, {5: 1}, {0: 5}, 3.0)) == now
+    assert now.since(Counted(2, {5: 2}, {0: 2}, 1.0)) == now
 
 
 def test_no_bin_of_envoys_lies_across_two_of_our_buckets() -> None:

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from faasioflex.gateway.envoy.clusters import FUNCTION_PREFIX, parse_cluster_name
-from faasioflex.model.durations import add, bucket_of
+from faasioflex.model.durations import Counts, add, bucket_of
 from faasioflex.model.messages import RevisionCalls
 
 Key = tuple[str, str, int]
 TIMEOUT_S = 5.0
 _CLUSTER = "cluster."
-_WANTED = rf"^(server\.uptime|cluster\.{FUNCTION_PREFIX}[^.]*\.upstream_rq_(completed|5xx|time))$"
+_WANTED = rf"^(server\.uptime|cluster\.{FUNCTION_PREFIX}[^.]*\.upstream_rq_(completed|[1-5]xx|time))$"
 _QUERY = {"format": "json", "usedonly": "", "histogram_buckets": "detailed", "filter": _WANTED}
 
 
@@ -30,21 +30,29 @@ class Counted:
     """Of one cluster since Envoy started (or since the cluster came)."""
 
     answered: int = 0
-    errors: int = 0
+    classes: dict[int, int] = field(default_factory=dict)  # first digit of the status -> calls
     durations: dict[int, int] = field(default_factory=dict)
     duration_sum_ms: float = 0.0
+
+    @property
+    def errors(self) -> int:
+        return self.classes.get(5, 0)
 
     def since(self, before: Counted | None) -> Counted:
         """What came after ``before``; all of it where the counters began again meanwhile."""
         if before is None or self.answered < before.answered or self.errors < before.errors:
             return self
-        more = {bucket: count - before.durations.get(bucket, 0) for bucket, count in self.durations.items()}
         return Counted(
             self.answered - before.answered,
-            self.errors - before.errors,
-            {bucket: count for bucket, count in more.items() if count > 0},
+            _more(self.classes, before.classes),
+            _more(self.durations, before.durations),
             max(self.duration_sum_ms - before.duration_sum_ms, 0.0),
         )
+
+
+def _more(now: Counts, before: Counts) -> dict[int, int]:
+    more = {key: count - before.get(key, 0) for key, count in now.items()}
+    return {key: count for key, count in more.items() if count > 0}
 
 
 def parse(document: Mapping[str, Any]) -> tuple[int, dict[Key, Counted]]:
@@ -64,7 +72,7 @@ def parse(document: Mapping[str, Any]) -> tuple[int, dict[Key, Counted]]:
         elif what == "upstream_rq_completed":
             counted.answered = int(stat["value"])
         else:
-            counted.errors = int(stat["value"])
+            counted.classes[int(what.removesuffix("xx")[-1])] = int(stat["value"])
     return uptime_s, found
 
 
@@ -108,7 +116,8 @@ class CallStats:
         for key in sorted(now):
             new = now[key].since(None if restarted else before.get(key))
             if new.answered or new.durations:
-                found.append(RevisionCalls(*key, new.answered, new.errors, new.durations, new.duration_sum_ms))
+                calls = RevisionCalls(*key, new.answered, new.errors, new.durations, new.duration_sum_ms)
+                found.append(replace(calls, classes=new.classes))
         return tuple(found)
 
     async def close(self) -> None:
