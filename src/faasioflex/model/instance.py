@@ -54,6 +54,9 @@ class Instance:
     state: InstanceState
     started_at: float  # seconds since the epoch
     wake: bool = False
+    memory_bytes: int = 0  # its limits as they are now
+    cpu: float = 0.0
+    frozen: bool = False  # nothing of it runs until it is thawed
 
 
 @dataclass(frozen=True)

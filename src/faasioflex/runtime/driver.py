@@ -50,6 +50,15 @@ class LauncherDriver:
     async def stop(self, instance: str, grace_s: float) -> None:
         await self._call("stop", instance=instance, grace_s=grace_s)
 
+    async def resize(self, instance: str, memory_bytes: int, cpu: float) -> None:
+        await self._call("resize", instance=instance, memory_bytes=memory_bytes, cpu=cpu)
+
+    async def freeze(self, instance: str) -> None:
+        await self._call("freeze", instance=instance)
+
+    async def thaw(self, instance: str) -> None:
+        await self._call("thaw", instance=instance)
+
     async def observe(self) -> list[Instance]:
         return [wire.to_instance(seen) for seen in cast("list[Json]", await self._call("observe"))]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from faasioflex.model.errors import Conflict, NotSupportedYet
 from faasioflex.model.instance import EndReason
 from faasioflex.runtime.egress.messages import Denial, Guest
 from faasioflex.runtime.processes import ProcessTable
@@ -72,6 +73,18 @@ class Box(Protocol):
     def kill(self) -> None:
         """SIGKILL to everything in it."""
 
+    def resize(self, memory_bytes: int, cpu: float) -> None:
+        """These are its limits from now on (``cpu`` once :meth:`ready`).
+
+        Raises: Conflict where it uses more memory; NotSupportedYet where ``cpu`` would change and nothing here holds it.
+        """
+
+    def freeze(self) -> None:
+        """Nothing of it runs until :meth:`thaw`; signals but SIGKILL wait. Again is no error. Raises: NotSupportedYet."""
+
+    def thaw(self) -> None:
+        """It goes on; one that was not frozen is no error."""
+
     def excess(self, table: ProcessTable) -> str | None:
         """A sentence when it uses more memory than it may. ``table`` is empty where none of the boxes asked for one."""
 
@@ -105,5 +118,18 @@ class Isolation(Protocol):
 
 
 def over_memory(limit_bytes: int) -> str:
-    shown = f"{limit_bytes / MIB:.0f} MiB" if limit_bytes >= MIB else f"{limit_bytes} bytes"
-    return f"used more than its {shown} of memory: raise limits.memory_bytes or let it use less"
+    return f"used more than its {_shown(limit_bytes)} of memory: raise limits.memory_bytes or let it use less"
+
+
+def uses_more(used_bytes: int, memory_bytes: int) -> Conflict:
+    return Conflict(f"it uses {_shown(used_bytes)} of memory, which is more than {_shown(memory_bytes)}")
+
+
+def cpu_is_fixed() -> NotSupportedYet:
+    return NotSupportedYet(
+        "this machine gives no control group with a CPU quota, so limits.cpu is not held and cannot be raised: see `ffx doctor`"
+    )
+
+
+def _shown(size_bytes: int) -> str:
+    return f"{size_bytes / MIB:.0f} MiB" if size_bytes >= MIB else f"{size_bytes} bytes"

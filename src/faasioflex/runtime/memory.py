@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 
-from faasioflex.model.errors import Unavailable
+from faasioflex.model.errors import Conflict, NotSupportedYet, Unavailable
 from faasioflex.model.instance import EndReason, Instance, InstanceEnded, InstanceEvent, InstanceReady, InstanceSpec
 from faasioflex.runtime.port import JobEnded, JobSpec
 
@@ -30,6 +30,8 @@ class MemoryDriver:
         self.jobs: list[JobSpec] = []
         self.used: dict[str, tuple[int, float]] = {}
         self.away = False
+        self.fixed: str | None = None  # why limits cannot be changed and nothing can be frozen here
+        self.resized: list[tuple[str, int, float]] = []
         self.script: Callable[[InstanceSpec], bool | str] = lambda _spec: True
         self._events: asyncio.Queue[InstanceEvent] = asyncio.Queue()
 
@@ -46,6 +48,8 @@ class MemoryDriver:
             state="starting",
             started_at=time.time(),
             wake=spec.wake,
+            memory_bytes=spec.limits.memory_bytes,
+            cpu=spec.limits.cpu,
         )
         self.instances[spec.id] = made
         self.specs[spec.id] = spec
@@ -61,6 +65,32 @@ class MemoryDriver:
         self._check()
         if instance in self.instances:
             self.specs[instance] = replace(self.specs[instance], files=dict(files))
+
+    async def resize(self, instance: str, memory_bytes: int, cpu: float) -> None:
+        self._check()
+        one = self.instances.get(instance)
+        if one is None:
+            return
+        if self.fixed is not None:
+            raise NotSupportedYet(self.fixed)
+        if self.used.get(instance, (0, 0.0))[0] > memory_bytes:
+            raise Conflict(f"it uses more than {memory_bytes} bytes")
+        self.instances[instance] = replace(one, memory_bytes=memory_bytes, cpu=cpu)
+        self.resized.append((instance, memory_bytes, cpu))
+
+    async def freeze(self, instance: str) -> None:
+        self._check()
+        if self.fixed is not None:
+            raise NotSupportedYet(self.fixed)
+        self._freeze(instance, frozen=True)
+
+    async def thaw(self, instance: str) -> None:
+        self._check()
+        self._freeze(instance, frozen=False)
+
+    def _freeze(self, instance: str, *, frozen: bool) -> None:
+        if instance in self.instances:
+            self.instances[instance] = replace(self.instances[instance], frozen=frozen)
 
     async def stop(self, instance: str, grace_s: float) -> None:
         self._check()

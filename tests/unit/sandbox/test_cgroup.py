@@ -156,3 +156,39 @@ def test_a_build_weighs_less_than_a_function(tmp_path: Path) -> None:
     groups.make("b-1", Limit(1, 1, cpu_weight=25))
     shares = [int((tmp_path / "cpu" / "ffx-x" / name / "cpu.shares").read_text()) for name in ("i-1", "b-1")]
     assert shares == [1024, 256]
+
+
+def test_version_2_limits_again_and_freezes(tmp_path: Path) -> None:
+    own = _tree(tmp_path / "user" / "ffx.scope")
+    groups = Groups2.find(
+        [Mount(tmp_path, "/", "cgroup2", frozenset())], {"": "/user/ffx.scope"}, "ffx-x", lambda _: True
+    )
+    assert groups is not None
+    group = groups.make("i-1", Limit(memory_bytes=64, processes=9))
+    folder = own / "ffx-x" / "i-1"
+    group.limit_memory(128)
+    assert (folder / "memory.max").read_text() == "128"
+    assert not group.freeze(frozen=True)  # a kernel from before 5.2
+    (folder / "cgroup.freeze").write_text("0")
+    assert group.freeze(frozen=True)
+    assert (folder / "cgroup.freeze").read_text() == "1"
+    assert group.freeze(frozen=False)
+    assert (folder / "cgroup.freeze").read_text() == "0"
+    (folder / "cgroup.procs").write_text("7\n9\n")
+    assert group.processes() == {7, 9}
+
+
+def test_version_1_never_has_less_with_swap_than_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    group = _memory_1(tmp_path, "memory.memsw.limit_in_bytes").make("i-1", Limit(memory_bytes=64, processes=9))
+    written: list[str] = []
+    write_text = Path.write_text
+
+    def noted(path: Path, value: str, encoding: str) -> int:
+        written.append(f"{path.name}={value}")
+        return write_text(path, value, encoding)
+
+    monkeypatch.setattr(Path, "write_text", noted)
+    group.limit_memory(128)
+    group.limit_memory(32)
+    plain, with_swap = "memory.limit_in_bytes", "memory.memsw.limit_in_bytes"
+    assert written == [f"{with_swap}=128", f"{plain}=128", f"{plain}=32", f"{with_swap}=32"]

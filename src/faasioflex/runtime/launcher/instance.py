@@ -46,6 +46,8 @@ class Running:
         self._started_at = time.time()
         self._boxed_at: float | None = None  # its box stood; from here on the runtime starts
         self._boosted = True
+        self._memory_bytes, self._cpu = spec.limits.memory_bytes, spec.limits.cpu
+        self._frozen = False
         self._why: tuple[EndReason, str] | None = None  # what we did to it, before its exit tells something else
         self._begun = asyncio.Event()
         self.ended = asyncio.Event()
@@ -62,6 +64,9 @@ class Running:
             state=self._state,
             started_at=self._started_at,
             wake=spec.wake,
+            memory_bytes=self._memory_bytes,
+            cpu=self._cpu,
+            frozen=self._frozen,
         )
 
     async def begin(self, on_end: Callable[[], None]) -> None:
@@ -132,10 +137,31 @@ class Running:
             self._boosted = False
             self._box.ready()
 
+    async def resize(self, memory_bytes: int, cpu: float) -> None:
+        """Its limits from now on. Raises: Conflict where it uses more memory, NotSupportedYet where this machine cannot."""
+        await self._begun.wait()
+        if not self.ended.is_set():
+            self._box.resize(memory_bytes, cpu)
+            self._memory_bytes, self._cpu = memory_bytes, cpu
+
+    async def freeze(self) -> None:
+        """Only one that is ready: a start has somebody who waits for it, a stop its grace. Raises: NotSupportedYet."""
+        await self._begun.wait()
+        if not self.ended.is_set() and self._state == "ready":
+            self._box.freeze()
+            self._frozen = True
+
+    async def thaw(self) -> None:
+        await self._begun.wait()
+        if not self.ended.is_set():
+            self._box.thaw()
+            self._frozen = False
+
     async def stop(self, grace_s: float) -> None:
         """SIGTERM, after ``grace_s`` SIGKILL; returns when it is gone."""
         await self._begun.wait()
         self._state = "stopping"
+        await self.thaw()  # or it would not hear of SIGTERM
         self._why = self._why or ("stopped", "stopped")
         if grace_s > 0:
             self._box.terminate()

@@ -69,6 +69,24 @@ class Instances:
         if running is not None:
             running.give(files)
 
+    async def resize(self, instance: str, memory_bytes: int, cpu: float) -> None:
+        """An unknown id is no error. Raises: Conflict where it uses more, NotSupportedYet where this machine cannot."""
+        running = self._running.get(instance)
+        if running is not None:
+            await running.resize(memory_bytes, cpu)
+
+    async def freeze(self, instance: str) -> None:
+        """An unknown id is no error. Raises: NotSupportedYet where this machine cannot."""
+        running = self._running.get(instance)
+        if running is not None:
+            await running.freeze()
+
+    async def thaw(self, instance: str) -> None:
+        """An unknown id is no error, nor one that is not frozen."""
+        running = self._running.get(instance)
+        if running is not None:
+            await running.thaw()
+
     def observe(self) -> list[Instance]:
         return [running.seen() for running in self._running.values()]
 

@@ -72,6 +72,18 @@ class Server:
             self._instances.give(request["instance"], wire.to_files(request["files"]))
             return None
 
+        async def resize(request: Json) -> object:
+            await self._instances.resize(request["instance"], request["memory_bytes"], request["cpu"])
+            return None
+
+        async def freeze(request: Json) -> object:
+            await self._instances.freeze(request["instance"])
+            return None
+
+        async def thaw(request: Json) -> object:
+            await self._instances.thaw(request["instance"])
+            return None
+
         async def observe(_: Json) -> object:
             return [wire.of_instance(seen) for seen in self._instances.observe()]
 
@@ -97,6 +109,9 @@ class Server:
             "start": start,
             "stop": stop,
             "give": give,
+            "resize": resize,
+            "freeze": freeze,
+            "thaw": thaw,
             "observe": observe,
             "usage": usage,
             "run": run,

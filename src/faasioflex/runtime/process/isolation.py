@@ -16,7 +16,7 @@ from pathlib import Path
 from faasioflex.runtime import linux
 from faasioflex.runtime.children import Children
 from faasioflex.runtime.egress.messages import Denial
-from faasioflex.runtime.isolation import Order, Shown, Verdict, over_memory
+from faasioflex.runtime.isolation import Order, Shown, Verdict, cpu_is_fixed, over_memory, uses_more
 from faasioflex.runtime.processes import ProcessTable, memory_of
 from faasioflex.runtime.spawn import Spawn, spawn
 from faasioflex.runtime.verdicts import of_exit, of_signal
@@ -58,6 +58,7 @@ class ProcessBox:
 
     def __init__(self, order: Order, children: Children) -> None:
         self._order = order
+        self._memory_bytes = order.memory_bytes
         self._children = children
         self._leader: int | None = None
         self._tmp = Path(tempfile.mkdtemp(prefix="ffx-"))
@@ -85,6 +86,20 @@ class ProcessBox:
     def ready(self) -> None:
         """No CPU limit without control groups."""
 
+    def resize(self, memory_bytes: int, cpu: float) -> None:
+        if cpu != self._order.cpu:
+            raise cpu_is_fixed()
+        used = memory_of(ProcessTable.scan().tree(self._leader or 0), memory_bytes)
+        if used > memory_bytes:
+            raise uses_more(used, memory_bytes)
+        self._memory_bytes = memory_bytes
+
+    def freeze(self) -> None:
+        self._signal(signal.SIGSTOP, whole_group=True)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT, whole_group=True)
+
     def terminate(self) -> None:
         self._signal(signal.SIGTERM, whole_group=False)
 
@@ -99,7 +114,7 @@ class ProcessBox:
                 return  # ended already; macOS refuses for a group of zombies
 
     def excess(self, table: ProcessTable) -> str | None:
-        limit = self._order.memory_bytes
+        limit = self._memory_bytes
         return over_memory(limit) if memory_of(table.tree(self._leader or 0), limit) > limit else None
 
     def usage(self, table: ProcessTable) -> tuple[int, float]:

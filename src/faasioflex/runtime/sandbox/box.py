@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faasioflex.runtime.children import Children
-from faasioflex.runtime.isolation import Order, Verdict, over_memory
+from faasioflex.runtime.isolation import Order, Verdict, cpu_is_fixed, over_memory, uses_more
 from faasioflex.runtime.processes import ProcessTable, memory_of, pid_inside
 from faasioflex.runtime.sandbox import seccomp
 from faasioflex.runtime.sandbox.cgroup import Group
-from faasioflex.runtime.sandbox.command import View, arguments
+from faasioflex.runtime.sandbox.command import SHARED_MEMORY_BYTES, View, arguments
 from faasioflex.runtime.sandbox.files import too_many_files
+from faasioflex.runtime.sandbox.freezing import Stopped
 from faasioflex.runtime.sandbox.network import SandboxNetwork
 from faasioflex.runtime.sandbox.options import as_arguments, in_memory
 from faasioflex.runtime.sandbox.staging import Preparation, staged
@@ -70,6 +71,9 @@ class SandboxBox:
         self._init: int | None = None
         self._init_handle: int | None = None  # a pidfd: its number is nobody else's while we hold it
         self._killed = False
+        self._memory_bytes, self._cpu = order.memory_bytes, order.cpu
+        self._started = False
+        self._stopped: Stopped | None = None  # while it is frozen, where its group has no freezer
 
     async def begin(self, handed: Mapping[int, int]) -> asyncio.Future[int]:
         sources = [*self._view.sources, self._bubblewrap.libraries]
@@ -162,8 +166,51 @@ class SandboxBox:
             self._gate = None
 
     def ready(self) -> None:
-        if self._group is not None and self._order.cpu is not None:
-            self._group.limit_cpu(self._order.cpu)
+        self._started = True
+        if self._group is not None and self._cpu is not None:
+            self._group.limit_cpu(self._cpu)
+
+    def resize(self, memory_bytes: int, cpu: float) -> None:
+        if cpu != self._cpu and not (self._group is not None and self._group.holds_cpu):
+            raise cpu_is_fixed()
+        if memory_bytes != self._memory_bytes:
+            self._resize_memory(memory_bytes)
+        if cpu != self._cpu:
+            self._cpu = cpu
+            if self._started and self._group is not None:
+                self._group.limit_cpu(cpu)
+
+    def _resize_memory(self, memory_bytes: int) -> None:
+        used = self._process_bytes(memory_bytes)
+        if used > memory_bytes:
+            raise uses_more(used, memory_bytes)
+        if self._group is not None and self._counted:
+            most, used = group_memory_bytes(memory_bytes, self._order.disk_bytes), self._group.memory_bytes() or 0
+            if used > most:  # its files included
+                raise uses_more(used, most)
+            try:
+                self._group.limit_memory(most)
+            except OSError as error:
+                raise uses_more(used, most) from error
+        self._memory_bytes = memory_bytes
+
+    def freeze(self) -> None:
+        if self._stopped is None and not (self._group is not None and self._group.freeze(frozen=True)):
+            self._stopped = Stopped(self._inside)
+
+    def thaw(self) -> None:
+        if self._stopped is not None:
+            self._stopped.go_on()
+            self._stopped = None
+        elif self._group is not None:
+            self._group.freeze(frozen=False)
+
+    def _inside(self) -> set[int]:
+        """All but bubblewrap's own two, which only wait."""
+        if self._group is not None:
+            return self._group.processes() - {self._outer, self._init}
+        table = ProcessTable.scan()
+        return {process.pid for process in table.tree(self._init or 0)} - {self._init}
 
     def terminate(self) -> None:
         command = self._command()
@@ -207,7 +254,7 @@ class SandboxBox:
     def excess(self, table: ProcessTable) -> str | None:
         if self._init is not None and (many := too_many_files(self._init, self._view.memory_places)):
             return many
-        limit = self._order.memory_bytes
+        limit = self._memory_bytes
         if self._group is not None and self._counted:
             if self._group.killed_for_memory():
                 return over_memory(limit)
@@ -217,6 +264,11 @@ class SandboxBox:
         else:
             used = memory_of(table.tree(self._outer or 0), limit)
         return over_memory(limit) if used > limit else None
+
+    def _process_bytes(self, limit_bytes: int) -> int:
+        if self._group is not None and self._counted:
+            return self._group.anonymous_bytes() or 0
+        return memory_of(ProcessTable.scan().tree(self._outer or 0), limit_bytes)
 
     def usage(self, table: ProcessTable) -> tuple[int, float]:
         tree = table.tree(self._outer or 0)
@@ -252,7 +304,7 @@ class SandboxBox:
 
     def verdict(self, exit_code: int) -> Verdict:
         if self._group is not None and self._group.killed_for_memory():
-            return Verdict("out-of-memory", over_memory(self._order.memory_bytes), None)
+            return Verdict("out-of-memory", over_memory(self._memory_bytes), None)
         if self._status.exit_code is not None:
             return of_exit(self._status.exit_code)
         if exit_code < 0 or self._killed:
@@ -260,6 +312,8 @@ class SandboxBox:
         return Verdict("exit", "its sandbox could not be set up", None)
 
     def close(self) -> None:
+        if self._stopped is not None:
+            self._stopped.close()
         self._status.close()
         self._close_gate()
         if self._network is not None:
@@ -268,6 +322,11 @@ class SandboxBox:
             os.close(self._init_handle)
             self._init_handle = None
         self._release()
+
+
+def group_memory_bytes(memory_bytes: int, disk_bytes: int) -> int:
+    """The limit of the group: what is in its tmpfs counts as well."""
+    return memory_bytes + disk_bytes + SHARED_MEMORY_BYTES
 
 
 def _close_all(descriptors: list[int]) -> None:

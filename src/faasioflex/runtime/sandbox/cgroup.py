@@ -35,9 +35,22 @@ class Limit:
 class Group(Protocol):
     """Where a controller is not there, its limit is not set and its figures are None."""
 
+    @property
+    def holds_cpu(self) -> bool:
+        """Whether :meth:`limit_cpu` has any effect."""
+
     def join_files(self) -> list[Path]: ...
 
     def limit_cpu(self, cores: float) -> None: ...
+
+    def limit_memory(self, memory_bytes: int) -> None:
+        """Raises: OSError where more is in use than that and cannot be given back."""
+
+    def freeze(self, *, frozen: bool) -> bool:
+        """False where this kind of group has no freezer that can be used: then its processes are stopped one by one."""
+
+    def processes(self) -> set[int]:
+        """Everything that is in it now, by pid."""
 
     def total_bytes(self) -> int | None:
         """All that counts against the limit: cheap to ask for."""
@@ -114,6 +127,10 @@ def quota_us(cores: float) -> int:
 
 def write(path: Path, value: str) -> None:
     path.write_text(value, "ascii")
+
+
+def pids_in(folder: Path) -> set[int]:
+    return {int(pid) for pid in _read(folder / "cgroup.procs").split()}
 
 
 def read_int(path: Path) -> int:

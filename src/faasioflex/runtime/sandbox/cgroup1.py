@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from faasioflex.runtime.sandbox.cgroup import CPU_PERIOD_US, Limit, Mount, quota_us, read_int, read_table, write
+from faasioflex.runtime.sandbox.cgroup import (
+    CPU_PERIOD_US,
+    Limit,
+    Mount,
+    pids_in,
+    quota_us,
+    read_int,
+    read_table,
+    write,
+)
 
 WANTED = ("memory", "pids", "cpu", "cpuacct")
 _SHARES = 1024  # of a group of usual weight
 _SOCKETS = "memory.kmem.tcp"  # buffers of TCP and, for all its name, of UDP: counted apart from all other memory
+_LIMITED = ("memory", "memory.memsw", _SOCKETS)
 
 
 class Group1:
@@ -20,10 +30,27 @@ class Group1:
     def join_files(self) -> list[Path]:
         return [folder / "cgroup.procs" for folder in dict.fromkeys(self._folders.values())]
 
+    @property
+    def holds_cpu(self) -> bool:
+        return "cpu" in self._folders
+
     def limit_cpu(self, cores: float) -> None:
         if folder := self._folders.get("cpu"):
             write(folder / "cpu.cfs_period_us", str(CPU_PERIOD_US))
             write(folder / "cpu.cfs_quota_us", str(quota_us(cores)))
+
+    def limit_memory(self, memory_bytes: int) -> None:
+        if memory := self._folders.get("memory"):
+            _limit_memory(
+                memory, memory_bytes, raised=memory_bytes > read_int(memory / f"{_LIMITED[0]}.limit_in_bytes")
+            )
+
+    def freeze(self, *, frozen: bool) -> bool:
+        """Version 1 has a freezer, but what it holds cannot be killed: a launcher's sandboxes would outlive it."""
+        return False
+
+    def processes(self) -> set[int]:
+        return pids_in(next(iter(self._folders.values())))
 
     def total_bytes(self) -> int | None:
         folder = self._folders.get("memory")
@@ -91,10 +118,7 @@ class Groups1:
         for folder in folders.values():
             folder.mkdir(exist_ok=True)  # one folder twice where two controllers share a tree
         if memory := folders.get("memory"):
-            write(memory / "memory.limit_in_bytes", str(limit.memory_bytes))
-            for more in ("memory.memsw", _SOCKETS):  # not every kernel has them
-                if (file := memory / f"{more}.limit_in_bytes").exists():
-                    write(file, str(limit.memory_bytes))
+            _limit_memory(memory, limit.memory_bytes, raised=False)
         if cpu := folders.get("cpu"):
             write(cpu / "cpu.shares", str(limit.cpu_weight * _SHARES // 100))
         if pids := folders.get("pids"):
@@ -103,6 +127,14 @@ class Groups1:
 
     def bases(self) -> list[Path]:
         return list(dict.fromkeys(self._bases.values()))
+
+
+def _limit_memory(folder: Path, memory_bytes: int, *, raised: bool) -> None:
+    """Memory with swap may never be less than memory: which is written first depends on which way it goes."""
+    for name in reversed(_LIMITED) if raised else _LIMITED:
+        file = folder / f"{name}.limit_in_bytes"
+        if name == _LIMITED[0] or file.exists():  # not every kernel has the others
+            write(file, str(memory_bytes))
 
 
 def _removed(folder: Path) -> bool:

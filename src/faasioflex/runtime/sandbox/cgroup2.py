@@ -6,7 +6,16 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from faasioflex.runtime.sandbox.cgroup import CPU_PERIOD_US, Limit, Mount, quota_us, read_int, read_table, write
+from faasioflex.runtime.sandbox.cgroup import (
+    CPU_PERIOD_US,
+    Limit,
+    Mount,
+    pids_in,
+    quota_us,
+    read_int,
+    read_table,
+    write,
+)
 
 WANTED = ("memory", "pids", "cpu")
 _OWN_LEAF = "ffx-platform"
@@ -20,9 +29,27 @@ class Group2:
     def join_files(self) -> list[Path]:
         return [self._folder / "cgroup.procs"]
 
+    @property
+    def holds_cpu(self) -> bool:
+        return "cpu" in self._controllers
+
     def limit_cpu(self, cores: float) -> None:
         if "cpu" in self._controllers:
             write(self._folder / "cpu.max", f"{quota_us(cores)} {CPU_PERIOD_US}")
+
+    def limit_memory(self, memory_bytes: int) -> None:
+        if "memory" in self._controllers:
+            write(self._folder / "memory.max", str(memory_bytes))
+
+    def freeze(self, *, frozen: bool) -> bool:
+        file = self._folder / "cgroup.freeze"  # what is frozen so can be killed; since Linux 5.2
+        if not file.exists():
+            return False
+        write(file, "1" if frozen else "0")
+        return True
+
+    def processes(self) -> set[int]:
+        return pids_in(self._folder)
 
     def total_bytes(self) -> int | None:
         return read_int(self._folder / "memory.current") if "memory" in self._controllers else None

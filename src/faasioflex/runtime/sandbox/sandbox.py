@@ -14,9 +14,9 @@ from faasioflex.runtime.egress.link import Link
 from faasioflex.runtime.egress.messages import Denial
 from faasioflex.runtime.isolation import Box, Order
 from faasioflex.runtime.sandbox import cgroups, seccomp, system
-from faasioflex.runtime.sandbox.box import OWN_PROCESSES, Bubblewrap, SandboxBox
+from faasioflex.runtime.sandbox.box import OWN_PROCESSES, Bubblewrap, SandboxBox, group_memory_bytes
 from faasioflex.runtime.sandbox.cgroup import Group, Groups, Limit, clear
-from faasioflex.runtime.sandbox.command import SHARED_MEMORY_BYTES, View
+from faasioflex.runtime.sandbox.command import View
 from faasioflex.runtime.sandbox.network import SandboxNetwork
 from faasioflex.runtime.sandbox.program import locate
 from faasioflex.runtime.sandbox.uids import UidBlock
@@ -71,7 +71,7 @@ class Sandboxes:
             except ValueError as error:
                 raise StartFailed(f"network.egress cannot be read: {error}") from error
         limit = Limit(
-            order.memory_bytes + order.disk_bytes + SHARED_MEMORY_BYTES,
+            group_memory_bytes(order.memory_bytes, order.disk_bytes),
             order.processes + OWN_PROCESSES,
             JOB_WEIGHT if order.cpu is None else USUAL_WEIGHT,
         )
