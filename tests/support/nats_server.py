@@ -53,7 +53,7 @@ class NatsServer:
         config.write_text(
             f"listen: 127.0.0.1:{self.port}\n"
             f"max_payload: {MAX_PAYLOAD}\n"
-            f'jetstream {{ store_dir: "{self.folder / "store"}", max_memory_store: 64MB, max_file_store: 4GB }}\n'
+            f'jetstream {{ store_dir: "{self.folder / "store"}", max_memory_store: 64MB, max_file_store: 16GB }}\n'
             f'authorization {{ user: {self.user}, password: "{self.password}" }}\n'
         )
         log = (self.folder / "nats.log").open("ab")

@@ -21,7 +21,8 @@ from faasioflex.model.identity import (
 )
 from faasioflex.model.invocation import Invocation
 from faasioflex.model.login import Account, AccountEmail, LoginState
-from faasioflex.model.queue import DeadLetter
+from faasioflex.model.messages import QUEUE_SUBJECT
+from faasioflex.model.queue import DeadLetter, LeaseRecord, Repeatable
 from faasioflex.model.route import FunctionRoute
 from faasioflex.model.status import DesiredScale, FunctionStatus
 
@@ -35,21 +36,25 @@ class BucketPlan:
     history: int = 1
     ttl_s: float | None = None
     max_bytes: int | None = None
+    drops_oldest: bool = False  # when it is full; else it refuses what comes
 
 
 @dataclass(frozen=True)
 class StreamPlan:
-    """``max_per_subject`` None: bounded by age and bytes only. The oldest go first.
+    """``max_per_subject`` None: bounded by age, bytes and number only. The oldest go first, unless it ``refuses`` when full.
 
-    ``duplicates_s``: how long a message id is remembered; each costs the server memory of about 100 bytes for that time.
+    ``max_age_s`` None: for ever. ``duplicates_s``: how long a message id is remembered; each costs the server memory of about
+    100 bytes for that time.
     """
 
     name: str
     subjects: tuple[str, ...]
-    max_age_s: float
+    max_age_s: float | None
     max_bytes: int
     max_per_subject: int | None = None
     duplicates_s: float = 120.0
+    max_messages: int | None = None
+    refuses: bool = False
 
 
 FUNCTIONS = BucketPlan("ffx_functions", FunctionRecord, history=64)
@@ -57,8 +62,11 @@ REVISIONS = BucketPlan("ffx_revisions", RevisionRecord)
 STATUS = BucketPlan("ffx_status", FunctionStatus, history=64)
 SCALE = BucketPlan("ffx_scale", DesiredScale)
 ROUTES = BucketPlan("ffx_routes", FunctionRoute)
-INVOCATIONS = BucketPlan("ffx_invocations", Invocation, ttl_s=30 * 86_400, max_bytes=2048 * MIB)  # most end much sooner
+# most end much sooner; where there are too many the oldest outcomes go, rather than that nothing new can have one
+INVOCATIONS = BucketPlan("ffx_invocations", Invocation, ttl_s=30 * 86_400, max_bytes=2048 * MIB, drops_oldest=True)
 DEAD_LETTERS = BucketPlan("ffx_dead_letters", DeadLetter, ttl_s=14 * 86_400, max_bytes=1024 * MIB)
+IDEMPOTENCY = BucketPlan("ffx_idempotency", Repeatable, ttl_s=86_400, max_bytes=256 * MIB, drops_oldest=True)
+LEASES = BucketPlan("ffx_leases", LeaseRecord)
 # of people, tokens and secrets nothing older is kept: who is deleted is gone, and so is a secret's value of before
 USERS = BucketPlan("ffx_users", UserRecord)
 GROUPS = BucketPlan("ffx_groups", GroupRecord, history=8)
@@ -92,7 +100,7 @@ IDENTITY = (
     LOGIN_EMAILS,
     LOGIN_STATE,
 )
-BUCKETS = (FUNCTIONS, REVISIONS, STATUS, SCALE, ROUTES, INVOCATIONS, DEAD_LETTERS, *IDENTITY)
+BUCKETS = (FUNCTIONS, REVISIONS, STATUS, SCALE, ROUTES, INVOCATIONS, DEAD_LETTERS, IDEMPOTENCY, LEASES, *IDENTITY)
 
 CODE_OBJECTS = "ffx_code"
 RESULT_OBJECTS = "ffx_results"  # of asynchronous calls, over 1 MiB, by invocation id
@@ -102,4 +110,16 @@ OBJECT_STORES = (CODE_OBJECTS, RESULT_OBJECTS)
 EVENTS = StreamPlan("FFX_EVENTS", ("ffx.event.>",), 7 * 86_400, 256 * MIB, duplicates_s=3600.0)
 LOGS = StreamPlan("FFX_LOGS", ("ffx.log.>",), 3 * 86_400, 1024 * MIB, max_per_subject=20_000)
 BUILD_LOGS = StreamPlan("FFX_BUILD_LOGS", ("ffx.buildlog.>",), 30 * 86_400, 256 * MIB, max_per_subject=5_000)
-STREAMS = (EVENTS, LOGS, BUILD_LOGS)
+# Calls that wait: they leave it one by one, when they have an outcome, and by no bound. A message id is remembered for as short
+# as the server allows: the window is the whole stream's, so in a longer one an id of one user would swallow another's call.
+# What may be repeated for a day is in ``ffx_idempotency``, by caller and function.
+CALLS = StreamPlan(
+    "FFX_CALLS",
+    (f"{QUEUE_SUBJECT}.*.*", f"{QUEUE_SUBJECT}.*.*.*"),
+    None,
+    2048 * MIB,
+    duplicates_s=0.1,
+    max_messages=1_000_000,
+    refuses=True,
+)
+STREAMS = (EVENTS, LOGS, BUILD_LOGS, CALLS)

@@ -5,9 +5,9 @@ Values are frozen dataclasses of ``model``; the driver turns them into JSON and 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -50,13 +50,16 @@ class Bucket(Protocol[T]):
     async def list(self, prefix: str = "") -> list[Entry[T]]:
         """Entries whose key starts with ``prefix``, sorted by key; [] where there are none."""
 
-    async def create(self, key: str, value: T) -> int:
-        """Write where there is nothing (or a deletion marker). Raises Conflict."""
+    async def create(self, key: str, value: T, *, ttl_s: float | None = None) -> int:
+        """Write where there is nothing (or a deletion marker). Raises Conflict.
 
-    async def update(self, key: str, value: T, expected: int) -> int:
+        ``ttl_s``: after so long the key is gone by itself, without a trace (whole seconds, at least one); of every write anew.
+        """
+
+    async def update(self, key: str, value: T, expected: int, *, ttl_s: float | None = None) -> int:
         """Write if the key's newest revision is ``expected``. Raises Conflict."""
 
-    async def put(self, key: str, value: T) -> int:
+    async def put(self, key: str, value: T, *, ttl_s: float | None = None) -> int:
         """Write whatever is there: for keys with one writer only."""
 
     async def delete(self, key: str, expected: int | None = None) -> None:
@@ -88,6 +91,25 @@ class StreamMessage:
     data: bytes
     sequence: int
     time: float  # seconds since the epoch, of the server's storing
+    # of ``message`` alone; ``read`` leaves them out
+    headers: Mapping[str, str] = field(default_factory=dict)
+    asker: str = ""  # who published it, as in :class:`Asked`
+
+
+@dataclass(frozen=True, slots=True)
+class MessageHead:
+    """A stored message without its data, of which ``size`` tells the length in bytes."""
+
+    subject: str
+    headers: Mapping[str, str]
+    sequence: int
+    time: float
+    size: int
+
+
+@dataclass(frozen=True)
+class CaughtUp:
+    """Everything that was stored when the reading began has been handed out."""
 
 
 @dataclass(frozen=True)
@@ -134,8 +156,14 @@ class Bus(Protocol):
     async def serve(self, subject: str, handler: Serve, *, queue: str = "") -> Callable[[], Awaitable[None]]:
         """As ``subscribe``, for requests of users too: the handler is told who asks."""
 
-    async def append(self, subject: str, data: bytes, *, message_id: str | None = None) -> int:
-        """Store in the stream that owns the subject, acknowledged; ``message_id`` makes it once only (2 min window)."""
+    async def append(
+        self, subject: str, data: bytes, *, message_id: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> int:
+        """Store in the stream that owns the subject, acknowledged; ``message_id`` makes it once only (2 min window).
+
+        Those begun one after the other are stored in that order, also where none of them is waited for, unless the server was
+        away meanwhile. Raises Unavailable; TooManyCalls where a stream that keeps what it has is full; PayloadTooLarge.
+        """
 
     def read(
         self, stream: str, subject: str, *, since: float | None = None, last: int | None = None, follow: bool = False
@@ -144,6 +172,18 @@ class Bus(Protocol):
 
         ``since``: seconds since the epoch; ``last``: at most that many newest ones.
         """
+
+    def heads(self, stream: str, subject: str) -> AbstractAsyncContextManager[AsyncIterator[MessageHead | CaughtUp]]:
+        """All messages of ``subject`` in order without their data, CaughtUp once, and for ever what follows, across reconnects.
+
+        Raises Unavailable before the first CaughtUp only.
+        """
+
+    async def message(self, stream: str, sequence: int) -> StreamMessage | None:
+        """One stored message with its headers; None where it is gone. Raises Unavailable."""
+
+    async def remove(self, stream: str, sequences: Sequence[int]) -> None:
+        """Take stored messages out of a stream; those that are gone do not matter. Raises Unavailable (some may be left)."""
 
     def changes(self, bucket: str, durable: str) -> AbstractAsyncContextManager[AsyncIterator[Write]]:
         """Every write of the bucket in order, each one of the kept history, from where the reader ``durable`` stopped.

@@ -52,6 +52,8 @@ class QueuedCall:
     last_error: str | None = None
     request_id: str | None = None
     traceparent: str | None = None
+    caller_function_uid: str = ""  # where a function called: its registration, as its token had it
+    order: int = 0  # place among the calls of its function: the sequence of the first message it lay in; 0: of this one
 
 
 @dataclass(frozen=True)
@@ -92,3 +94,39 @@ class DeadLetter:
     call: QueuedCall
     invocation: Invocation
     died_at: float
+
+
+@dataclass(frozen=True)
+class Repeatable:
+    """What a call with an idempotency key became (bucket ``ffx_idempotency``, key: the call's id, which the key gives)."""
+
+    function: str  # ns/name
+    at: float  # seconds since the epoch
+    stored: bool  # whether it certainly was in the queue; else whoever repeats the call puts it there
+
+
+@dataclass(frozen=True)
+class LeaseRecord:
+    """Who does alone what only one may (bucket ``ffx_leases``). ``incarnation``: one run of the member's process."""
+
+    member: str
+    incarnation: str
+    since: float
+
+
+@dataclass(frozen=True)
+class SignRequest:
+    """To the process that has the master key: keys do not leave it. ``secret`` as in :class:`Callback`."""
+
+    namespace: str
+    secret: str | None
+    content_base64: str  # what is signed
+
+
+@dataclass(frozen=True)
+class SignReply:
+    """``signatures``: ``v1,BASE64``, of the key in use first. ``code`` of model.errors, where there is none."""
+
+    signatures: tuple[str, ...] = ()
+    code: str | None = None
+    message: str | None = None

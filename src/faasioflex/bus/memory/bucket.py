@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Generic, TypeVar
@@ -28,15 +29,30 @@ class BucketLog:
         self.grown = asyncio.Event()
         self._history = history
         self._now = now
+        self._ends: list[tuple[float, int, str]] = []  # when, sequence, key
 
-    def write(self, key: str, data: bytes | None, expected: int | None = None) -> int:
+    def expire(self) -> None:
+        """What has outlived its time is gone, without a trace in the log."""
+        while self._ends and self._ends[0][0] <= self._now():
+            _, sequence, key = heapq.heappop(self._ends)
+            held = self.newest.get(key)
+            if held is not None and held.revision == sequence:
+                del self.newest[key]
+                self.writes = [write for write in self.writes if write.key != key]
+                for queue in self.watchers:
+                    queue.put_nowait(Write(self.name, key, None, self.sequence, self._now()))
+
+    def write(self, key: str, data: bytes | None, expected: int | None = None, ttl_s: float | None = None) -> int:
         """Append. ``expected`` is the key's newest sequence (0: never written); raises Conflict where it is another."""
+        self.expire()
         last = self.newest[key].revision if key in self.newest else 0
         if expected is not None and expected != last:
             raise Conflict(f"{self.name} {key} is at {last}, not at {expected}: read it again")
         self.sequence += 1
         made = Write(self.name, key, data, self.sequence, self._now())
         self.newest[key] = made
+        if ttl_s is not None:
+            heapq.heappush(self._ends, (made.time + ttl_s, made.revision, key))
         self.writes.append(made)
         same = [write for write in self.writes if write.key == key]
         if len(same) > self._history:
@@ -60,26 +76,29 @@ class MemoryBucket(Generic[T]):
         return Entry(write.key, decode(self._type, write.data), write.revision)
 
     def _entries(self) -> tuple[Entry[T], ...]:
+        self._log.expire()
         found = (self._entry(self._log.newest[key]) for key in sorted(self._log.newest))
         return tuple(entry for entry in found if entry is not None)
 
     async def get(self, key: str) -> Entry[T] | None:
+        self._log.expire()
         return self._entry(self._log.newest.get(checked_key(key)))
 
     async def list(self, prefix: str = "") -> list[Entry[T]]:
         return [entry for entry in self._entries() if entry.key.startswith(prefix)]
 
-    async def create(self, key: str, value: T) -> int:
+    async def create(self, key: str, value: T, *, ttl_s: float | None = None) -> int:
+        self._log.expire()
         last = self._log.newest.get(checked_key(key))
         if last is not None and last.data is not None:
             raise Conflict(f"{self.name} {key} exists")
-        return self._log.write(key, encode(value))
+        return self._log.write(key, encode(value), ttl_s=ttl_s)
 
-    async def update(self, key: str, value: T, expected: int) -> int:
-        return self._log.write(checked_key(key), encode(value), expected)
+    async def update(self, key: str, value: T, expected: int, *, ttl_s: float | None = None) -> int:
+        return self._log.write(checked_key(key), encode(value), expected, ttl_s)
 
-    async def put(self, key: str, value: T) -> int:
-        return self._log.write(checked_key(key), encode(value))
+    async def put(self, key: str, value: T, *, ttl_s: float | None = None) -> int:
+        return self._log.write(checked_key(key), encode(value), ttl_s=ttl_s)
 
     async def delete(self, key: str, expected: int | None = None) -> None:
         last = self._log.newest.get(checked_key(key))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -16,7 +16,17 @@ from faasioflex.bus.buckets import BUCKETS, STREAMS
 from faasioflex.bus.memory.bucket import BucketLog, MemoryBucket
 from faasioflex.bus.memory.objects import MemoryObjects
 from faasioflex.bus.memory.streams import MemoryStream
-from faasioflex.bus.port import Asked, Bucket, Handler, ObjectStore, Serve, StreamMessage, Write
+from faasioflex.bus.port import (
+    Asked,
+    Bucket,
+    CaughtUp,
+    Handler,
+    MessageHead,
+    ObjectStore,
+    Serve,
+    StreamMessage,
+    Write,
+)
 from faasioflex.bus.subjects import matches
 from faasioflex.model.errors import DeadlineExceeded, Unavailable
 
@@ -74,8 +84,10 @@ class MemoryBus:
 
         return unsubscribe
 
-    async def append(self, subject: str, data: bytes, *, message_id: str | None = None) -> int:
-        sequence = self._store(subject, data, message_id)
+    async def append(
+        self, subject: str, data: bytes, *, message_id: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> int:
+        sequence = self._store(subject, data, message_id, headers)
         if sequence is None:
             raise Unavailable(f"No stream keeps {subject}")
         self._deliver(subject, data, None)
@@ -85,9 +97,17 @@ class MemoryBus:
     async def read(
         self, stream: str, subject: str, *, since: float | None = None, last: int | None = None, follow: bool = False
     ) -> AsyncIterator[AsyncIterator[StreamMessage]]:
-        if stream not in self._streams:
-            raise Unavailable(f"There is no stream {stream}")
-        yield self._streams[stream].read(subject, since, last, follow)
+        yield self._stream(stream).read(subject, since, last, follow)
+
+    @asynccontextmanager
+    async def heads(self, stream: str, subject: str) -> AsyncIterator[AsyncIterator[MessageHead | CaughtUp]]:
+        yield self._stream(stream).heads(subject)
+
+    async def message(self, stream: str, sequence: int) -> StreamMessage | None:
+        return self._stream(stream).message(sequence)
+
+    async def remove(self, stream: str, sequences: Sequence[int]) -> None:
+        self._stream(stream).remove(sequences)
 
     @asynccontextmanager
     async def changes(self, bucket: str, durable: str) -> AsyncIterator[AsyncIterator[Write]]:
@@ -121,10 +141,17 @@ class MemoryBus:
     def _log(self, name: str) -> BucketLog:
         return self._logs.setdefault(name, BucketLog(name, 1, self._now))
 
-    def _store(self, subject: str, data: bytes, message_id: str | None) -> int | None:
+    def _stream(self, name: str) -> MemoryStream:
+        if name not in self._streams:
+            raise Unavailable(f"There is no stream {name}")
+        return self._streams[name]
+
+    def _store(
+        self, subject: str, data: bytes, message_id: str | None, headers: Mapping[str, str] | None = None
+    ) -> int | None:
         for stream in self._streams.values():
             if stream.takes(subject):
-                return stream.append(subject, data, message_id)
+                return stream.append(subject, data, message_id, headers)
         return None
 
     def _deliver(self, subject: str, data: bytes, answer: asyncio.Future[bytes] | None, asker: str = "") -> int:

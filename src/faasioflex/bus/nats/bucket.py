@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Generic, TypeVar
@@ -31,6 +32,7 @@ T = TypeVar("T")
 MARKER_TTL_S = 3600  # of deletion markers in buckets without history; watchers that were away longer compare key by key
 EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 MESSAGE_ID = "Nats-Msg-Id"
+TTL = "Nats-TTL"
 
 
 class NatsBucket(Generic[T]):
@@ -74,12 +76,12 @@ class NatsBucket(Generic[T]):
         await read_newest(self._jetstream, stream_of(self.name), subject, take, found.clear)
         return [found[key] for key in sorted(found)]
 
-    async def create(self, key: str, value: T) -> int:
+    async def create(self, key: str, value: T, *, ttl_s: float | None = None) -> int:
         data, message_id = encode(value), uuid4().hex
         expected = 0
         while True:
             try:
-                return await self._store(key, data, message_id, expected=expected)
+                return await self._store(key, data, message_id, expected=expected, headers=_ending(ttl_s))
             except Conflict:
                 # A deletion marker counts as a message of the key, as long as it is there.
                 message = await self._newest(key)
@@ -90,11 +92,11 @@ class NatsBucket(Generic[T]):
                     raise
                 expected = newest
 
-    async def update(self, key: str, value: T, expected: int) -> int:
-        return await self._store(key, encode(value), uuid4().hex, expected=expected)
+    async def update(self, key: str, value: T, expected: int, *, ttl_s: float | None = None) -> int:
+        return await self._store(key, encode(value), uuid4().hex, expected=expected, headers=_ending(ttl_s))
 
-    async def put(self, key: str, value: T) -> int:
-        return await self._store(key, encode(value), uuid4().hex)
+    async def put(self, key: str, value: T, *, ttl_s: float | None = None) -> int:
+        return await self._store(key, encode(value), uuid4().hex, headers=_ending(ttl_s))
 
     async def delete(self, key: str, expected: int | None = None) -> None:
         if expected is None:
@@ -103,7 +105,7 @@ class NatsBucket(Generic[T]):
                 return
         headers = {OPERATION: DELETED}
         if not self._keeps_history:
-            headers["Nats-TTL"] = str(MARKER_TTL_S)
+            headers[TTL] = str(MARKER_TTL_S)
         await self._store(key, b"", uuid4().hex, expected=expected, headers=headers)
 
     @asynccontextmanager
@@ -155,3 +157,7 @@ class NatsBucket(Generic[T]):
                 raise Unavailable(f"There is no bucket {self.name} yet") from error
             raise Unavailable(f"{self.name} cannot be read: {error}") from error
         return StoredMessage.of(answer["message"])
+
+
+def _ending(ttl_s: float | None) -> dict[str, str] | None:
+    return None if ttl_s is None else {TTL: str(max(1, math.ceil(ttl_s)))}

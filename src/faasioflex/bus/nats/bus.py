@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import TypeVar
 
@@ -11,17 +11,19 @@ import nats.errors
 import structlog
 from nats.aio.msg import Msg
 
+from faasioflex.bus.asker import asker_of
 from faasioflex.bus.buckets import BUCKETS
-from faasioflex.bus.nats.asker import asker_of
 from faasioflex.bus.nats.bucket import MESSAGE_ID, NatsBucket
 from faasioflex.bus.nats.changes import Changes
 from faasioflex.bus.nats.connection import Connection
+from faasioflex.bus.nats.heads import Heads
 from faasioflex.bus.nats.jetstream import JetStream
 from faasioflex.bus.nats.link import LinkLost
 from faasioflex.bus.nats.objects import NatsObjects
+from faasioflex.bus.nats.one_by_one import read_message, remove_messages
 from faasioflex.bus.nats.streams import Reader
 from faasioflex.bus.nats.watch import RESYNC_S
-from faasioflex.bus.port import Asked, Bucket, Handler, Serve, StreamMessage, Write
+from faasioflex.bus.port import Asked, Bucket, CaughtUp, Handler, MessageHead, Serve, StreamMessage, Write
 from faasioflex.model.errors import DeadlineExceeded, PayloadTooLarge, Unavailable
 
 T = TypeVar("T")
@@ -86,9 +88,13 @@ class NatsBus:
 
         return await self._connection.subscribe(subject, queue, on_message)
 
-    async def append(self, subject: str, data: bytes, *, message_id: str | None = None) -> int:
-        headers = None if message_id is None else {MESSAGE_ID: message_id}
-        return (await self.jetstream.store(subject, data, headers)).sequence
+    async def append(
+        self, subject: str, data: bytes, *, message_id: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> int:
+        held = dict(headers or {})
+        if message_id is not None:
+            held[MESSAGE_ID] = message_id
+        return (await self.jetstream.store(subject, data, held or None)).sequence
 
     @asynccontextmanager
     async def read(
@@ -97,6 +103,17 @@ class NatsBus:
         reader = Reader(self.jetstream, stream, subject, since=since, last=last, follow=follow)
         async with aclosing(reader.messages()) as messages:
             yield messages
+
+    @asynccontextmanager
+    async def heads(self, stream: str, subject: str) -> AsyncIterator[AsyncIterator[MessageHead | CaughtUp]]:
+        async with aclosing(Heads(self.jetstream, stream, subject).items()) as items:
+            yield items
+
+    async def message(self, stream: str, sequence: int) -> StreamMessage | None:
+        return await read_message(self.jetstream, stream, sequence)
+
+    async def remove(self, stream: str, sequences: Sequence[int]) -> None:
+        await remove_messages(self.jetstream, stream, sequences)
 
     @asynccontextmanager
     async def changes(self, bucket: str, durable: str) -> AsyncIterator[AsyncIterator[Write]]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 import nats.errors
+from nats.aio.msg import Msg
 
 from faasioflex.bus.nats.connection import Connection
 from faasioflex.bus.nats.link import Link, LinkLost
-from faasioflex.model.errors import Conflict, PayloadTooLarge, Unavailable
+from faasioflex.model.errors import Conflict, PayloadTooLarge, TooManyCalls, Unavailable
 
 PAUSE_S = 0.05
 API = "$JS.API."
@@ -19,6 +21,8 @@ MESSAGE_NOT_FOUND = 10037
 CONSUMER_NOT_FOUND = 10014
 STREAM_NOT_FOUND = 10059
 WRONG_LAST_SEQUENCE = (10071, 10164)
+STORE_FAILED = 10077
+FULL = ("maximum messages exceeded", "maximum bytes exceeded")  # it has no number of its own
 
 
 class ApiError(Exception):
@@ -50,15 +54,7 @@ class _Attempts:
 
 async def ask(link: Link, subject: str, data: bytes, timeout_s: float, headers: dict[str, str] | None = None) -> Any:
     """One request on one link; the parsed answer. Raises Away, ApiError, TimeoutError, PayloadTooLarge."""
-    try:
-        message = await link.request(subject, data, timeout_s, headers)
-    except LinkLost as error:
-        raise Away(str(error)) from error
-    except nats.errors.NoRespondersError as error:
-        raise Away(f"no stream takes {subject}") from error
-    except nats.errors.MaxPayloadError as error:
-        raise PayloadTooLarge(f"{len(data)} bytes are more than one message may hold") from error
-    answer = json.loads(message.data)
+    answer = json.loads((await _ask_directly(link, subject, data, timeout_s, headers)).data)
     found = answer.get("error")
     if found is None:
         return answer
@@ -66,6 +62,19 @@ async def ask(link: Link, subject: str, data: bytes, timeout_s: float, headers: 
     if refusal.code == 503:
         raise Away(str(refusal))
     raise refusal
+
+
+async def _ask_directly(
+    link: Link, subject: str, data: bytes, timeout_s: float, headers: dict[str, str] | None = None
+) -> Msg:
+    try:
+        return await link.request(subject, data, timeout_s, headers)
+    except LinkLost as error:
+        raise Away(str(error)) from error
+    except nats.errors.NoRespondersError as error:
+        raise Away(f"no stream takes {subject}") from error
+    except nats.errors.MaxPayloadError as error:
+        raise PayloadTooLarge(f"{len(data)} bytes are more than one message may hold") from error
 
 
 async def ask_api(link: Link, call: str, request: dict[str, Any] | None, timeout_s: float) -> Any:
@@ -90,7 +99,8 @@ class JetStream:
         ``Nats-Msg-Id`` the server then answers with the sequence of the first; without one it may be stored twice.
 
         Raises: Unavailable (it may have been stored all the same), Conflict (RepeatedConflict where the server could not
-        tell our first attempt from somebody else's write: it checks sequences before message ids), PayloadTooLarge.
+        tell our first attempt from somebody else's write: it checks sequences before message ids), PayloadTooLarge; TooManyCalls
+        where the stream is full.
         """
         attempts = _Attempts()
         try:
@@ -99,12 +109,25 @@ class JetStream:
             if error.number in WRONG_LAST_SEQUENCE:
                 kind = RepeatedConflict if attempts.count > 1 else Conflict
                 raise kind(f"{subject} was changed by somebody else: read it again ({error.description})") from error
+            if error.number == STORE_FAILED and error.description in FULL:
+                raise TooManyCalls("As much is stored as may be: try again later") from error
             raise Unavailable(f"NATS does not store {subject}: {error}") from error
         return Stored(int(answer["seq"]), bool(answer.get("duplicate", False)))
 
+    async def direct(self, call: str, data: bytes) -> Msg:
+        """The answer as it is, of a call whose answers are no JSON. Raises Unavailable."""
+        message: Msg = await self._until(API + call, data, None, asking=_ask_directly)
+        return message
+
     async def _until(
-        self, subject: str, data: bytes, headers: dict[str, str] | None, attempts: _Attempts | None = None
+        self,
+        subject: str,
+        data: bytes,
+        headers: dict[str, str] | None,
+        attempts: _Attempts | None = None,
+        asking: Callable[..., Awaitable[Any]] | None = None,
     ) -> Any:
+        asking = asking or ask
         clock = asyncio.get_running_loop().time
         deadline = self.connection.deadline()
         reason = "no answer in time"
@@ -113,7 +136,7 @@ class JetStream:
             if attempts is not None:
                 attempts.count += 1
             try:
-                return await ask(link, subject, data, max(deadline - clock(), PAUSE_S), headers)
+                return await asking(link, subject, data, max(deadline - clock(), PAUSE_S), headers)
             except Away as error:
                 reason = str(error)
             except TimeoutError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
@@ -45,6 +46,9 @@ class Link:
         self.ended = asyncio.Event()
         self._waiting: set[asyncio.Future[None]] = set()
         self._end_callbacks: set[Callable[[], None]] = set()
+        self._inbox = ""
+        self._asked: dict[str, asyncio.Future[Msg]] = {}
+        self._count = itertools.count()
 
     @property
     def alive(self) -> bool:
@@ -60,7 +64,8 @@ class Link:
         if self.ended.is_set():
             return
         self.ended.set()
-        for waiting in self._waiting:
+        waiters: list[asyncio.Future[Any]] = [*self._waiting, *self._asked.values()]
+        for waiting in waiters:
             if not waiting.done():
                 waiting.set_exception(LinkLost("the connection to NATS ended"))
         for callback in list(self._end_callbacks):
@@ -68,12 +73,42 @@ class Link:
 
     async def request(self, subject: str, data: bytes, timeout_s: float, headers: dict[str, str] | None = None) -> Msg:
         """Raises LinkLost, TimeoutError, nats.errors.NoRespondersError, nats.errors.MaxPayloadError."""
-        made: Msg = await self._guard(self.client.request(subject, data, timeout=timeout_s, headers=headers))
-        return made
+        loop = asyncio.get_running_loop()
+        token = str(next(self._count))
+        answer: asyncio.Future[Msg] = loop.create_future()
+        self._asked[token] = answer
+        timer = loop.call_later(timeout_s, _time_out, answer)
+        try:
+            await self.publish(subject, data, f"{self._inbox}.{token}", headers)
+            message = await answer
+        finally:
+            timer.cancel()
+            del self._asked[token]
+            if not answer.cancel() and not answer.cancelled():
+                answer.exception()  # where sending failed, nobody else looks at it
+        if message.headers is not None and message.headers.get("Status") == "503":
+            raise nats.errors.NoRespondersError
+        return message
+
+    async def listen(self) -> None:
+        """Subscribe to the answers of requests: one subscription for all, whose last token says whose answer it is."""
+        self._inbox = self.new_inbox()
+        await self.subscribe(f"{self._inbox}.*", self._on_answer)
+
+    async def _on_answer(self, message: Msg) -> None:
+        answer = self._asked.get(message.subject.rpartition(".")[2])
+        if answer is not None and not answer.done():
+            answer.set_result(message)
 
     async def publish(self, subject: str, data: bytes, reply: str = "", headers: dict[str, str] | None = None) -> None:
         """Hand to the socket's buffer. Raises LinkLost, nats.errors.MaxPayloadError."""
-        await self._guard(self.client.publish(subject, data, reply=reply, headers=headers))
+        if not self.alive:
+            raise LinkLost("the connection to NATS has ended")
+        sending = self.client.publish(subject, data, reply=reply, headers=headers)
+        if self.client._pending_data_size + len(data) < OUTBOUND_BYTES // 2:
+            await sending  # there is room in the buffer: it does not wait
+        else:
+            await self._guard(sending)
 
     async def subscribe(self, subject: str, on_message: OnMessage, queue: str = "") -> Subscription:
         made: Subscription = await self._guard(
@@ -139,6 +174,11 @@ class Link:
             raise
 
 
+def _time_out(answer: asyncio.Future[Msg]) -> None:
+    if not answer.done():
+        answer.set_exception(TimeoutError("no answer in time"))
+
+
 def _retrieve(task: asyncio.Task[Any]) -> None:
     if not task.cancelled():
         task.exception()
@@ -188,6 +228,7 @@ async def open_link(
             raise reasons[-1] from error  # nats-py's own says nothing
         raise
     link.opened = True
+    await link.listen()
     # Where unsent data is left, nats-py's own closing fails on the dead socket and calls nobody back.
     link.client._reading_task.add_done_callback(lambda _: link.end())
     return link

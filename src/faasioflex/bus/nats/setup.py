@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 
-from faasioflex.bus.buckets import BUCKETS, OBJECT_STORES, STREAMS, BucketPlan, StreamPlan
+from faasioflex.bus.buckets import BUCKETS, CALLS, OBJECT_STORES, STREAMS, BucketPlan, StreamPlan
 from faasioflex.bus.nats.bus import NatsBus
 from faasioflex.bus.nats.feed import SECOND_NS
 from faasioflex.bus.nats.jetstream import STREAM_NOT_FOUND, ApiError
@@ -17,9 +17,13 @@ log = structlog.get_logger(__name__)
 KV_DUPLICATES_S = 120.0  # a write whose acknowledgement was lost is repeated within the bus's timeout of 5 s
 
 
-async def ensure(bus: NatsBus) -> None:
-    """Raises Unavailable, or FfxError where the server refuses a stream."""
-    planned = [*map(_bucket, BUCKETS), *map(_objects, OBJECT_STORES), *map(_stream, STREAMS)]
+async def ensure(bus: NatsBus, *, calls: StreamPlan = CALLS) -> None:
+    """``calls``: the plan of ``FFX_CALLS`` with the bounds of the settings.
+
+    Raises Unavailable, or FfxError where the server refuses a stream.
+    """
+    streams = [calls if plan.name == calls.name else plan for plan in STREAMS]
+    planned = [*map(_bucket, BUCKETS), *map(_objects, OBJECT_STORES), *map(_stream, streams)]
     for config in planned:
         await _ensure(bus, config)
     for name in OBJECT_STORES:
@@ -49,7 +53,7 @@ def _bucket(plan: BucketPlan) -> dict[str, Any]:
         **_kept(plan.ttl_s, plan.max_bytes, plan.history, KV_DUPLICATES_S),
         "name": stream_of(plan.name),
         "subjects": [f"$KV.{plan.name}.>"],
-        "discard": "new",  # a full bucket refuses writes; it never drops a record
+        "discard": "old" if plan.drops_oldest else "new",  # a full bucket refuses writes, and never drops a record
         "deny_delete": True,
         "allow_rollup_hdrs": True,
         "allow_msg_ttl": True,  # of deletion markers
@@ -73,7 +77,9 @@ def _stream(plan: StreamPlan) -> dict[str, Any]:
         **_kept(plan.max_age_s, plan.max_bytes, plan.max_per_subject, plan.duplicates_s),
         "name": plan.name,
         "subjects": list(plan.subjects),
-        "discard": "old",
+        "discard": "new" if plan.refuses else "old",
+        "max_msgs": -1 if plan.max_messages is None else plan.max_messages,
+        "allow_direct": True,
     }
 
 
