@@ -30,7 +30,8 @@ def build(
     """``routes``: key ``ns.name`` -> record, all of the bucket as of ``revision``. ``access``: who may invoke it now.
 
     ``per_minute``: namespace -> calls. A function is left out, and so goes to the invoker, while it has no live instance, no
-    traffic split, or is being deleted; with CORS it goes there by a route that answers preflights.
+    traffic split, or is being deleted; and always where its answers are kept, for the invoker has them. With CORS it goes there
+    by a route that answers preflights.
     """
     made = (_function(FunctionName.from_key(key), route, access, per_minute) for key, route in routes.items())
     functions = tuple(sorted((each for each in made if each is not None), key=lambda each: each.function))
@@ -42,7 +43,7 @@ def _function(
 ) -> TableFunction | None:
     if route.deleting:
         return None
-    revisions = _live_revisions(route)
+    revisions = _live_revisions(route) if route.cache is None else ()
     if revisions:
         bound = per_minute(name.namespace)
         return TableFunction(name, access(name, route), revisions, route.cors, route.rate_limit, bound)
@@ -56,7 +57,7 @@ def _live_revisions(route: FunctionRoute) -> tuple[TableRevision, ...]:
     revisions = tuple(
         _revision(number, route.traffic.get(number, 0), revision)
         for number, revision in sorted(route.revisions.items())
-        if revision.live or route.traffic.get(number, 0) > 0
+        if revision.awake or route.traffic.get(number, 0) > 0
     )
     known = {each.number for each in revisions}
     if any(percent > 0 and number not in known for number, percent in route.traffic.items()):
@@ -69,7 +70,7 @@ def _revision(number: int, percent: int, revision: RevisionRoute) -> TableRevisi
     return TableRevision(
         number=number,
         percent=percent,
-        addresses=tuple(sorted(endpoint.address for endpoint in revision.live)),
+        addresses=tuple(sorted(endpoint.address for endpoint in revision.awake)),
         timeout_s=limits.timeout_s,
         payload_bytes=limits.payload_bytes,
         concurrency=limits.concurrency,

@@ -35,3 +35,5 @@ class Bounds:
     applied_every_s: float = 1.0
     load_every_s: float = 0.5
     calls_every_s: float = 2.0
+    cache_bytes: int = 64 * MIB  # of answers kept, over all functions
+    cache_entry_bytes: int = 2 * MIB  # a larger answer is not kept

@@ -30,6 +30,7 @@ class Call:
     timeout_s: float | None = None  # shorter than the function's own
     upgrade: bytes | None = None  # "websocket"
     metered: bool = False  # counted against rates and quotas here: the gateway does not see it as a call
+    address: str = ""  # of the client, where the gateway tells it
     must_have_revision: bool = False  # the caller named it: no other will do
     handed_over_at: float | None = None  # to an instance, of the loop's clock
     revision: int | None = None  # that it goes to; 0 while its function has none, None while none is known

@@ -38,8 +38,18 @@ class Answer:
     def __init__(self, exchange: Exchange, revision: int, start_ms: float | None) -> None:
         self.exchange = exchange
         self.head = exchange.head
+        self.framing = exchange.framing
         self.revision = revision
         self.start_ms = start_ms  # how long the call waited for a start
+
+    @property
+    def ready(self) -> bool:
+        """Whether some of the body has come already, or there is none."""
+        return self.framing.done or self.exchange.connection.has_data
+
+    @property
+    def done(self) -> bool:
+        return self.framing.done
 
     async def chunk(self) -> bytes:
         """The next bytes of the body, b"" at its end. Raises: as ``Exchange.chunk``."""
@@ -94,6 +104,14 @@ class Dispatcher:
         except BaseException:
             call.body.release()
             raise
+
+    async def admit(self, call: Call) -> FunctionRoute:
+        """The route of the call's function, for a caller who may call it now and so often. Raises: FfxError."""
+        return await self._find(call)
+
+    async def prepare(self, call: Call, route: FunctionRoute, revision: int) -> None:
+        """Read the call's body where it is small, before it goes anywhere. Raises: as ``Body.prepare``."""
+        await call.body.prepare(route.revisions[revision].limits.payload_bytes, self._admission, self._bounds)
 
     async def _lane(self, call: Call) -> Lane:
         function, named = call.target.function, call.target.revision

@@ -40,7 +40,7 @@ class Guard:
         if route is None or "invoke" not in verbs:
             raise _denial(call.caller, function, verbs)
         if call.metered:
-            self._rates.take(function, route.rate_limit, principal.pid)
+            self._rates.take(function, route.rate_limit, principal.pid or call.address)
             call.metered = False
         return route
 

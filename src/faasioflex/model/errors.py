@@ -186,6 +186,12 @@ class DeadlineExceeded(FfxError):
     code, status, title = "deadline-exceeded", 504, "The deadline has passed"
 
 
+class NotCached(FfxError):
+    """The request takes a kept answer only (``only-if-cached``), and there is none (RFC 9111, 5.2.1.7)."""
+
+    code, status, title = "not-cached", 504, "No kept answer"
+
+
 def tree() -> dict[str, type[FfxError]]:
     """Every error class by its code: the table behind the docs and the client."""
     found: dict[str, type[FfxError]] = {}

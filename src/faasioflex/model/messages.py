@@ -19,6 +19,7 @@ OUTCOME_SUBJECT = "ffx.outcome"  # + .invocation id; invoker: an asynchronous ca
 QUEUE_SUBJECT = "ffx.queue"  # + .ns.name (published by users) or .ns.name.id (ours); stream FFX_CALLS
 QUEUE_STATE_SUBJECT = "ffx.queue-state"  # request/reply to the invoker that works on the queue: see model/queue
 SIGN_SUBJECT = "ffx.callback-sign"  # request/reply: invoker -> the process that has the master key; see model/queue
+PURGE_SUBJECT = "ffx.cache.purge"  # request/reply: API -> every invoker
 USED_SUBJECT = "ffx.identity.used"  # whoever takes tokens -> API
 CALL_SUBJECT = "ffx.call"  # + .ns.name; request/reply
 USERS_ACCOUNT = "USERS"  # of NATS: of everybody but our own parts
@@ -42,6 +43,19 @@ class WakeReply:
     code: str | None = None  # of model.errors, where it failed
     message: str | None = None
     status: int | None = None
+
+
+@dataclass(frozen=True)
+class Purge:
+    """Forget the kept answers of a function."""
+
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Purged:
+    entries: int  # that this invoker had
 
 
 @dataclass(frozen=True)
