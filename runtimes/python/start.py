@@ -14,8 +14,13 @@ def start() -> None:
     from ffx_runtime.main import main
 
     settle()
+    options = sys.argv[1:]
+    if options == ["--spare"]:
+        from ffx_runtime.spare import wait
+
+        options = wait()
     sys.path.remove(folder)
-    code = main(sys.argv[1:])
+    code = main(options)
     sys.stdout.flush()
     sys.exit(code)
 

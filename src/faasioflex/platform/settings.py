@@ -105,6 +105,11 @@ class Settings:
         None, "folder", "a tmpfs for the secrets and tokens of running functions; empty: /dev/shm"
     )
     runtime: str = _setting("sandbox", "driver", "bubblewrap needs neither root nor Docker")
+    pool_memory_bytes: int = _setting(
+        96 * MIB,
+        "bytes",
+        "of sandboxes that wait for a first call, some 12 MiB each and 45 of Node; 0: every start is a cold one",
+    )
     cache: str = _setting("", "folder", "fetched toolchains, for all platforms; empty: $XDG_CACHE_HOME/faasioflex")
     runtimes: str = _setting("", "folder", "more languages beside those that come along: docs/add-a-language.md")
     tls: str | None = _setting(None, "self-signed", "a certificate of an authority of the platform's own")

@@ -28,7 +28,7 @@ KNOWN = frozenset({"python", "node", "go", "exec", "image"})
 _FIELDS = frozenset(
     {
         *("start", "check", "test", "environment", "handlers", "files"),
-        *("shares", "interpreter", "toolchain", "dependencies", "packages"),
+        *("shares", "interpreter", "toolchain", "dependencies", "packages", "pool"),
     }
 )
 
@@ -51,6 +51,20 @@ INSIDE = Places(runtime="/ffx/runtime", code="/ffx/code", deps="/ffx/deps")
 
 
 @dataclass(frozen=True)
+class PoolUse:
+    """How instances of a language come from sandboxes that were started beforehand.
+
+    ``of``: the language whose spares are taken: its own, or another one's that can become this one. ``start``: the command of a
+    spare of its own, () where it uses another's. ``fresh_for``: patterns of names in a function's ``env`` that are read when a
+    process starts, so that a spare would not heed them.
+    """
+
+    of: str
+    start: tuple[str, ...] = ()
+    fresh_for: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Language:
     """One runtime, as its descriptor says. The argument lists still hold their placeholders."""
 
@@ -66,6 +80,7 @@ class Language:
     files: tuple[str, ...] = ()  # patterns of names in the root of the code that tell it is of this language
     packages: str | None = None  # the package system that builds use: a name of manager/builder
     toolchain: Need | None = None
+    pool: PoolUse | None = None  # None: every instance has a sandbox started for it
 
     @property
     def run_toolchain(self) -> Need | None:
@@ -78,6 +93,11 @@ class Language:
         ``memory_bytes``: its limit; arguments that need it are left out where there is none.
         """
         return [_fill(part, places) for part in _bounded(self.start, memory_bytes)]
+
+    def spare_argv(self, places: Places, memory_bytes: int) -> list[str]:
+        """The command of a sandbox that waits for a function (``[pool]`` of the descriptor), [] where it has none of its own."""
+        start = self.pool.start if self.pool is not None else ()
+        return [_fill(part, places) for part in _bounded(start, memory_bytes)]
 
     def check_argv(self, places: Places, memory_bytes: int | None = None) -> list[str]:
         """The command that loads a build: exit 0, or exit 1 with a readable last line on stderr. Reads ``FFX_CONFIG`` too."""
@@ -160,6 +180,17 @@ def _read(name: str, folders: dict[str, Path], content: dict[str, object]) -> La
         host_folders=(Path(sys.base_prefix).resolve(),) if needs_python else (),
         packages=str(packages) if packages is not None else None,
         toolchain=parse_need(content["toolchain"], folders[name]) if "toolchain" in content else None,
+        pool=_pool(name, content["pool"]) if "pool" in content else None,
+    )
+
+
+def _pool(name: str, content: object) -> PoolUse:
+    if not isinstance(content, dict) or content.keys() - {"of", "start", "fresh_for"}:
+        raise TypeError("pool is not a table of of, start and fresh_for")
+    if ("of" in content) == ("start" in content):
+        raise TypeError("pool names either the language whose sandboxes it uses (of), or how its own begin (start)")
+    return PoolUse(
+        str(content.get("of", name)), _strings(content.get("start", [])), _strings(content.get("fresh_for", []))
     )
 
 

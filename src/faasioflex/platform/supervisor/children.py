@@ -73,7 +73,7 @@ def plan(
         launcher += ("--memory", settings.memory_folder)
     sandboxed = settings.runtime == "sandbox"  # else functions have the network of the platform's user
     if sandboxed:
-        launcher += ("--egress", str(folder.egress_socket))
+        launcher += ("--egress", str(folder.egress_socket), "--pool", str(settings.pool_memory_bytes))
     served = (*python, "-m", "faasioflex.platform.parts")
     return Plan(
         store=ChildSpec(

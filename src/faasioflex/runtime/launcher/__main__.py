@@ -19,6 +19,9 @@ def main() -> int:
     parser.add_argument("--parent", type=int, help="end when this process, our parent, has ended")
     parser.add_argument("--memory", type=Path, help="a tmpfs for instances' tokens and secrets; default: /dev/shm")
     parser.add_argument("--egress", type=Path, help="unix socket of the egress relay")
+    parser.add_argument(
+        "--pool", type=int, default=0, metavar="BYTES", help="memory for sandboxes that wait for a function"
+    )
     arguments = parser.parse_args()
 
     from faasioflex.runtime.spawn import reserve_low_descriptors
@@ -31,7 +34,14 @@ def main() -> int:
     from faasioflex.runtime.launcher.service import Settings, serve
 
     journal.set_up()
-    settings = Settings(arguments.data.resolve(), arguments.socket, arguments.mode, arguments.egress, arguments.memory)
+    settings = Settings(
+        arguments.data.resolve(),
+        arguments.socket,
+        arguments.mode,
+        arguments.egress,
+        arguments.memory,
+        pool_bytes=arguments.pool,
+    )
     try:
         asyncio.run(serve(settings, arguments.parent))
     except OSError as error:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 from faasioflex.model.instance import (
     EgressDenied,
@@ -20,26 +17,23 @@ from faasioflex.model.instance import (
     LogLine,
 )
 from faasioflex.runtime.egress.messages import Denial
-from faasioflex.runtime.isolation import Box
-from faasioflex.runtime.launcher.folders import InstanceFolder
-from faasioflex.runtime.launcher.instance_log import InstanceLog
+from faasioflex.runtime.launcher.instance_log import Owner
 from faasioflex.runtime.launcher.journal import log
-from faasioflex.runtime.launcher.order import LISTENER, REPORT
+from faasioflex.runtime.launcher.vessel import Vessel
 from faasioflex.runtime.processes import ProcessTable
 
-_BACKLOG = 1024  # connections that wait in the socket while it starts
 _BOOST_S = 10.0  # a start has no CPU limit for so long; one that takes longer goes on with that of the function
 Emit = Callable[[InstanceReady | InstanceEnded | EgressDenied | LogLine], None]
 
 
 class Running:
-    """``begin`` once; ``ended`` is set when it is gone and its end was told. ``folder``: of its files, removed at its end."""
+    """``begin`` or ``go_on`` once; ``ended`` is set when it is gone and its end was told. What is of ``vessel`` goes with it."""
 
-    def __init__(self, spec: InstanceSpec, box: Box, path: Path, folder: InstanceFolder, emit: Emit) -> None:
+    def __init__(self, spec: InstanceSpec, vessel: Vessel, emit: Emit) -> None:
         self._spec = spec
-        self._box = box
-        self._path = path
-        self._folder = folder
+        self._vessel = vessel
+        self._box = vessel.box
+        self._log = vessel.log
         self._emit = emit
         self._state: InstanceState = "starting"
         self._was_ready = False
@@ -51,7 +45,7 @@ class Running:
         self._why: tuple[EndReason, str] | None = None  # what we did to it, before its exit tells something else
         self._begun = asyncio.Event()
         self.ended = asyncio.Event()
-        self._log = InstanceLog(spec.function, spec.revision, spec.id, emit=emit, on_ready=self._ready)
+        self._log.owner = Owner(spec.function, spec.revision, spec.id, emit, self._ready)
 
     def seen(self) -> Instance:
         spec = self._spec
@@ -60,7 +54,7 @@ class Running:
             function=spec.function,
             function_uid=spec.function_uid,
             revision=spec.revision,
-            address=f"unix:{self._path}",
+            address=f"unix:{self._vessel.path}",
             state=self._state,
             started_at=self._started_at,
             wake=spec.wake,
@@ -70,30 +64,20 @@ class Running:
         )
 
     async def begin(self, on_end: Callable[[], None]) -> None:
-        """Start it. Its socket accepts connections from here on; they wait until the runtime takes them.
+        """Start its sandbox. Its socket accepts connections from here on; they wait until the runtime takes them.
 
         Raises: OSError or ValueError where it cannot be started; nothing of it is left then.
         """
-        null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-        listener = self._listen()
         try:
-            self._folder.hand_over(self._box.uid)
-            self.give(self._spec.files)
-            stdout, stderr, report = self._log.handed
-            handed = {0: null, 1: stdout, 2: stderr, LISTENER: listener.fileno(), REPORT: report}
-            ended = await self._box.begin(handed)
+            ended = await self._vessel.begin(self._spec.files)
         except (OSError, ValueError):
-            self._path.unlink(missing_ok=True)
-            self._folder.remove()
-            await self._log.finish()
-            self._box.close()
             self._begun.set()
             self.ended.set()
             raise
-        finally:
-            os.close(null)
-            listener.close()  # ours: a dead instance refuses connections, instead of leaving them waiting
-        self._log.handed_over()
+        self.go_on(ended, on_end)
+
+    def go_on(self, ended: asyncio.Future[int], on_end: Callable[[], None]) -> None:
+        """Its sandbox stands, and what runs there knows what it is."""
         self._boxed_at = time.time()
         self._begun.set()
         self._following = asyncio.create_task(self._follow(ended, on_end))
@@ -101,19 +85,7 @@ class Running:
     def give(self, files: Mapping[str, bytes]) -> None:
         """Its files are these from now on. Raises: OSError."""
         if not self.ended.is_set():
-            self._log.masking.hide(files.values())
-            self._folder.write(files)
-
-    def _listen(self) -> socket.socket:
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        before = os.umask(0o177)
-        try:
-            self._path.unlink(missing_ok=True)
-            listener.bind(str(self._path))
-        finally:
-            os.umask(before)
-        listener.listen(_BACKLOG)
-        return listener
+            self._vessel.give(files)
 
     def _ready(self) -> None:
         if self._state == "starting":
@@ -201,9 +173,7 @@ class Running:
         exit_code = await ended
         try:
             await self._box.gone()
-            self._folder.remove()
-            await self._log.finish()
-            self._path.unlink(missing_ok=True)
+            await self._vessel.clear()
             verdict = self._box.verdict(exit_code)
             reason, detail = self._why or (verdict.reason, verdict.detail)
             if verdict.reason == "out-of-memory":

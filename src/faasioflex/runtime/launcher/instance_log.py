@@ -9,6 +9,7 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 from faasioflex.model.instance import LogLine, Stream
@@ -25,21 +26,23 @@ _REQUEST_ID = re.compile(r"[!-~]{1,128}")
 _DRAIN_S = 1.0
 
 
-class InstanceLog:
-    """``handed`` is what the instance gets: its stdout, stderr and report pipe. ``emit`` gets every line that is kept."""
+@dataclass(frozen=True)
+class Owner:
+    """Whose lines these are, and who takes them."""
 
-    def __init__(
-        self,
-        function: FunctionName,
-        revision: int,
-        instance: str,
-        *,
-        emit: Callable[[LogLine], None],
-        on_ready: Callable[[], None],
-    ) -> None:
-        self._identity = (function, revision, instance)
-        self._emit = emit
-        self._on_ready = on_ready
+    function: FunctionName
+    revision: int
+    instance: str
+    emit: Callable[[LogLine], None]
+    on_ready: Callable[[], None]
+
+
+class InstanceLog:
+    """``handed`` is what the instance gets: its stdout, stderr and report pipe. ``owner`` None: it is nobody's yet, and what comes
+    out of it is kept as ``last_lines`` alone; set it once."""
+
+    def __init__(self, owner: Owner | None) -> None:
+        self.owner = owner
         self.masking = Masking()
         self._rate = Rate(asyncio.get_running_loop().time())
         self.last_lines: deque[str] = deque(maxlen=_LAST_LINES)
@@ -89,7 +92,8 @@ class InstanceLog:
             content = json.loads(line)
             if content.get("ready") is True:
                 self._report.essential = None
-                self._on_ready()
+                if self.owner is not None:
+                    self.owner.on_ready()
             elif isinstance(entry := content.get("log"), dict):
                 self._reported_line(entry)
         except (ValueError, AttributeError, RecursionError):
@@ -104,7 +108,9 @@ class InstanceLog:
         self._line(stream, one_line, named)
 
     def _line(self, stream: Stream, message: str, request_id: str | None) -> None:
-        function, revision, instance = self._identity
         message = message.encode(errors="replace").decode()  # a lone surrogate of JSON is no text
         self.last_lines.append(message[:_LONGEST_LAST_LINE])
-        self._emit(LogLine(time.time(), function, revision, instance, stream, message, request_id))
+        if (owner := self.owner) is not None:
+            owner.emit(
+                LogLine(time.time(), owner.function, owner.revision, owner.instance, stream, message, request_id)
+            )

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from faasioflex.model.errors import StartFailed
+from faasioflex.model.function import Limits
 from faasioflex.model.instance import InstanceSpec
+from faasioflex.runtime import language as languages
 from faasioflex.runtime.egress.messages import Guest
 from faasioflex.runtime.egress.plan import PLATFORM_URL
 from faasioflex.runtime.isolation import Order, Shown
 from faasioflex.runtime.language import INSIDE, Language
 from faasioflex.runtime.launcher import folders
+from faasioflex.runtime.launcher.pool.shape import Shape
 from faasioflex.runtime.port import JobSpec
 from faasioflex.runtime.toolchain import Toolchain, find
 
@@ -20,8 +25,8 @@ _MACHINE_PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
 _PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
-def of_instance(spec: InstanceSpec, language: Language, data: Path, files: Path, *, relayed: bool) -> Order:
-    """``files``: the folder of its token and secrets. ``relayed``: an egress relay serves its network.
+def of_instance(spec: InstanceSpec, language: Language, data: Path, *, relayed: bool) -> Order:
+    """Without the folder of its files, see :func:`with_files`. ``relayed``: an egress relay serves its network.
 
     Raises: StartFailed where a folder of the build is not there, or its egress list cannot be read.
     """
@@ -31,7 +36,6 @@ def of_instance(spec: InstanceSpec, language: Language, data: Path, files: Path,
     shown = [*_language(language, toolchain), Shown(_existing(spec.code.code), INSIDE.code)]
     if spec.code.deps is not None:
         shown.append(Shown(_existing(spec.code.deps), "/ffx/deps"))
-    shown.append(Shown(files, folders.INSIDE))
     config = {
         "runtime": spec.runtime,
         "handler": spec.handler,
@@ -67,6 +71,40 @@ def of_instance(spec: InstanceSpec, language: Language, data: Path, files: Path,
         cpu=spec.limits.cpu,
         guest=guest,
     )
+
+
+def with_files(made: Order, files: Path) -> Order:
+    """``files``: the folder of its token and secrets."""
+    return replace(made, shown=(*made.shown, Shown(files, folders.INSIDE)))
+
+
+def of_spare(identifier: str, shape: Shape, data: Path, files: Path, rooms: Sequence[Shown], *, relayed: bool) -> Order:
+    """A sandbox that waits for a function; ``rooms``: what it shows where the code will be.
+
+    Raises: StartFailed where the language's toolchain is not there.
+    """
+    kind = languages.language(shape.language)
+    toolchain = _toolchain(kind)
+    places = INSIDE.of(None, toolchain)
+    guest = Guest(identifier, (), platform=shape.platform) if relayed else None
+    return Order(
+        id=identifier,
+        argv=tuple(kind.spare_argv(places, shape.memory_bytes)),
+        env={**_defaults(), **_proxies(guest), **kind.environment_for(places), **_marks(data, identifier)},
+        cwd="/",
+        shown=(*_language(kind, toolchain), *rooms, Shown(files, folders.INSIDE)),
+        memory_bytes=shape.memory_bytes,
+        disk_bytes=shape.disk_bytes,
+        processes=shape.processes,
+        cpu=Limits().cpu,
+        guest=guest,
+    )
+
+
+def has_toolchain(name: str) -> bool:
+    """Whether all that instances of a language need is on this machine; builds fetch it."""
+    need = languages.language(name).run_toolchain
+    return need is None or find(need) is not None
 
 
 def of_job(job: JobSpec, language: Language | None, data: Path, *, relayed: bool) -> Order:

@@ -9,6 +9,7 @@ import struct
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from faasioflex.model.errors import BadRequest, FfxError, Unavailable
 from faasioflex.runtime.launcher import wire
@@ -18,17 +19,21 @@ from faasioflex.runtime.launcher.jobs import Jobs
 from faasioflex.runtime.launcher.journal import log
 from faasioflex.runtime.launcher.wire import Json
 
+if TYPE_CHECKING:
+    from faasioflex.runtime.launcher.pool.pool import Pool
+
 _MOST_UNSENT_BYTES = 8 * 1024 * 1024  # of a job's output to a manager that does not read
 
 
 class Server:
     """Any number of connections; events go to the one that asked last. Losing a connection ends its jobs, nothing else."""
 
-    def __init__(self, mode: str, instances: Instances, jobs: Jobs, backlog: Backlog) -> None:
+    def __init__(self, mode: str, instances: Instances, jobs: Jobs, backlog: Backlog, pool: Pool | None = None) -> None:
         self._hello = {"mode": mode, "launcher": os.urandom(8).hex(), "pid": os.getpid()}
         self._instances = instances
         self._jobs = jobs
         self._backlog = backlog
+        self._pool = pool
         self._reader: Connection | None = None  # who gets the events
         self._server: asyncio.Server | None = None
 
@@ -90,6 +95,9 @@ class Server:
         async def usage(_: Json) -> object:
             return self._instances.usage()
 
+        async def pool(_: Json) -> object:
+            return self._pool.figures() if self._pool is not None else None
+
         async def run(request: Json) -> object:
             def lines(some: list[str]) -> None:
                 connection.send({"id": request["id"], "lines": some}, optional=True)
@@ -114,6 +122,7 @@ class Server:
             "thaw": thaw,
             "observe": observe,
             "usage": usage,
+            "pool": pool,
             "run": run,
             "events": events,
         }

@@ -8,7 +8,7 @@ import os
 import signal
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from faasioflex.model.instance import EgressDenied, InstanceEnded, InstanceReady, LogLine
 from faasioflex.runtime.children import Children
@@ -24,6 +24,9 @@ from faasioflex.runtime.launcher.journal import log
 from faasioflex.runtime.launcher.server import Server
 from faasioflex.runtime.processes import ProcessTable
 
+if TYPE_CHECKING:
+    from faasioflex.runtime.launcher.pool.pool import Pool
+
 _LOOK_EVERY_S = 0.25  # where the kernel keeps the memory limit
 _WATCH_EVERY_S = 0.15  # where only we do
 _LOOK_AT_MOST = 0.05  # share of our time that looking may take
@@ -36,6 +39,7 @@ class Settings:
     mode: Literal["sandbox", "process"]
     egress: Path | None = None  # the relay's socket; without one sandboxes have no way out
     memory: Path | None = None  # a tmpfs for instances' tokens and secrets; None: /dev/shm
+    pool_bytes: int = 0  # memory that sandboxes may take which wait for a function; 0: none wait
 
 
 def make_isolation(settings: Settings, children: Children, link: Link | None) -> Isolation:
@@ -77,16 +81,19 @@ class Launcher:
         self._isolation = make_isolation(settings, self._children, self._link)
         if self._isolation.warning:
             log.warning(self._isolation.warning)
-        self._instances = Instances(self._isolation, settings.data, sockets, self._folders, self._emit)
+        self._pool = self._make_pool(sockets)
+        self._instances = Instances(self._isolation, settings.data, sockets, self._folders, self._emit, pool=self._pool)
         self._jobs = Jobs(self._isolation, settings.data)
-        self._server = Server(settings.mode, self._instances, self._jobs, self._backlog)
+        self._server = Server(settings.mode, self._instances, self._jobs, self._backlog, self._pool)
         await self._server.start(settings.socket)
+        if self._pool is not None:
+            self._pool.start()
         self._watch = asyncio.create_task(self._look())
         log.info("launcher is ready", extra={"mode": settings.mode, "socket": str(settings.socket)})
 
     async def stop(self) -> None:
         await self._server.stop()
-        await asyncio.gather(self._instances.close(), self._jobs.close())
+        await asyncio.gather(self._instances.close(), self._jobs.close(), *([self._pool.close()] if self._pool else []))
         self._watch.cancel()
         self._folders.close()
         self._isolation.close()
@@ -94,6 +101,16 @@ class Launcher:
             await self._link.close()
         self._settings.socket.unlink(missing_ok=True)
         os.close(self._lock)
+
+    def _make_pool(self, sockets: Path) -> Pool | None:
+        settings = self._settings
+        if settings.mode != "sandbox" or settings.pool_bytes == 0:
+            return None
+        from faasioflex.runtime.launcher.pool.pool import Pool
+        from faasioflex.runtime.sandbox.sandbox import Sandboxes
+
+        assert isinstance(self._isolation, Sandboxes)  # noqa: S101 - of this mode
+        return Pool(self._isolation, settings.data, sockets, self._folders, settings.pool_bytes)
 
     def _emit(self, event: InstanceReady | InstanceEnded | EgressDenied | LogLine) -> None:
         if isinstance(event, LogLine):

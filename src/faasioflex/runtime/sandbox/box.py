@@ -194,6 +194,18 @@ class SandboxBox:
                 raise uses_more(used, most) from error
         self._memory_bytes = memory_bytes
 
+    @property
+    def init(self) -> int | None:
+        """The sandbox's first process, by its pid here; while it has not ended."""
+        return self._init if not self._status.closed else None
+
+    def admit(self, order: Order) -> None:
+        """A sandbox that was started for nobody has the limits of ``order`` from now on; its ``disk_bytes`` and ``processes``
+        are what it was started with. Raises: Conflict where it uses more memory already; OSError."""
+        if order.memory_bytes != self._memory_bytes:
+            self._resize_memory(order.memory_bytes)
+        self._order, self._cpu = order, order.cpu
+
     def freeze(self) -> None:
         if self._stopped is None and not (self._group is not None and self._group.freeze(frozen=True)):
             self._stopped = Stopped(self._inside)

@@ -12,8 +12,8 @@ from faasioflex.runtime import linux
 from faasioflex.runtime.children import Children
 from faasioflex.runtime.egress.link import Link
 from faasioflex.runtime.egress.messages import Denial
-from faasioflex.runtime.isolation import Box, Order
-from faasioflex.runtime.sandbox import cgroups, seccomp, system
+from faasioflex.runtime.isolation import Order
+from faasioflex.runtime.sandbox import cgroups, entrance, seccomp, system
 from faasioflex.runtime.sandbox.box import OWN_PROCESSES, Bubblewrap, SandboxBox, group_memory_bytes
 from faasioflex.runtime.sandbox.cgroup import Group, Groups, Limit, clear
 from faasioflex.runtime.sandbox.command import View
@@ -52,9 +52,10 @@ class Sandboxes:
         self._bubblewrap = Bubblewrap(os.open(program.path, os.O_PATH | os.O_CLOEXEC), program.libraries)
         self._uids = UidBlock.claim() if os.geteuid() == 0 else None
         self._etc = system.make_etc(state / "etc")
+        self.entrance = entrance.find(state / "rooms")
         self._dying: list[tuple[Group | None, int | None]] = []
 
-    def box(self, order: Order, on_denial: Callable[[Denial], None]) -> Box:
+    def box(self, order: Order, on_denial: Callable[[Denial], None]) -> SandboxBox:
         """Raises: StartFailed where uids or control groups cannot be had, or for an egress list that cannot be read."""
         view = View(
             argv=order.argv,
