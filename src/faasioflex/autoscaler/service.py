@@ -1,30 +1,35 @@
-"""The autoscaler: reports in, one decision a second for what is awake, desired scale out (it alone writes ``ffx_scale``)."""
+"""The autoscaler: reports in, one decision a second for what is awake, desired scale out (it alone writes ``ffx_scale``).
+
+It keeps nothing that it could not lose: after a restart what there is stays until a whole window was seen.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import heapq
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
 
-from faasioflex.autoscaler.decide import Policy, decide
-from faasioflex.autoscaler.watched import Watched
+from faasioflex.autoscaler.deciding import View, request_of, verdict, writes
+from faasioflex.autoscaler.intake import Intake
+from faasioflex.autoscaler.schedule import Scheduled, scheduled
 from faasioflex.bus.buckets import FUNCTIONS, ROUTES, SCALE
-from faasioflex.bus.codec import decode
+from faasioflex.bus.codec import encode
 from faasioflex.bus.mirror import Mirror
 from faasioflex.bus.port import Bus
 from faasioflex.model.errors import FfxError
 from faasioflex.model.function import FunctionRecord
-from faasioflex.model.messages import LOAD_SUBJECT, LoadReport
-from faasioflex.model.names import FunctionName
+from faasioflex.model.messages import SCALE_SUBJECT
 from faasioflex.model.route import FunctionRoute
 from faasioflex.model.status import DesiredScale
 
 log = structlog.get_logger(__name__)
 EVERY_S = 1.0
-BLIND_AFTER_S = 3.0
 SHORTEST_S = 0.05  # between two rounds that were asked for
+AT_A_TIME = 100  # functions, before others may use the process
+WRITERS = 16
 
 
 class Autoscaler:
@@ -36,19 +41,24 @@ class Autoscaler:
         *,
         members: tuple[str, ...] = ("gateway.local", "invoker.local"),
         clock: Callable[[], float] = time.time,
+        every_s: float = EVERY_S,
     ) -> None:
         self._bus = bus
-        self._members = members
+        self._every_s = every_s
         self._clock = clock
         self._functions: Mirror[FunctionRecord] = Mirror(bus.bucket(FUNCTIONS.name, FunctionRecord))
         self._routes: Mirror[FunctionRoute] = Mirror(bus.bucket(ROUTES.name, FunctionRoute))
         self._scale: Mirror[DesiredScale] = Mirror(bus.bucket(SCALE.name, DesiredScale))
         self._scale_bucket = bus.bucket(SCALE.name, DesiredScale)
-        self._watched: dict[str, dict[int, Watched]] = {}  # of functions that are awake, by revision
-        self._awake: set[str] = set()  # functions with endpoints or with desired instances
-        self._named: dict[str, set[tuple[str, int]]] = {}
-        self._heard_at: dict[str, float] = {}
-        self._requests_done: dict[str, float] = {}
+        self._intake = Intake(
+            bus, functions=self._functions, routes=self._routes, members=members, clock=clock, hurry=self._hurry
+        )
+        self._awake: set[str] = set()  # functions with instances, calls or something to decide
+        self._urgent: set[str] = set()
+        self._written: dict[str, tuple[int, DesiredScale]] = {}  # until the mirror has it
+        self._scheduled: dict[str, Scheduled] = {}  # of functions with a schedule
+        self._changes_at: list[tuple[float, str]] = []  # heap: when a schedule says something else
+        self.rounds = 0  # done so far
         self._now = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._undo: list[Callable[[], Awaitable[None]]] = []
@@ -60,14 +70,12 @@ class Autoscaler:
     async def start(self) -> None:
         for mirror in (self._functions, self._routes, self._scale):
             await mirror.start()
-        self._routes.listen(self._on_routes)
-        self._functions.listen(self._on_functions)
         self._on_routes(set(self._routes.entries))
-        for key, entry in self._scale.entries.items():
-            self._requests_done[key] = entry.value.decided_at
-        self._on_functions(set(self._functions.entries))
-        self._undo.append(await self._bus.subscribe(LOAD_SUBJECT, self._on_load))
-        self._task = asyncio.create_task(self._run())
+        self._on_functions(set(self._functions.entries), first=True)
+        self._undo += [self._as_undo(self._routes.listen(self._on_routes))]
+        self._undo += [self._as_undo(self._functions.listen(self._on_functions))]
+        self._undo += await self._intake.start()
+        self._task = asyncio.create_task(self._run(), name="autoscaler")
 
     async def stop(self) -> None:
         for undo in self._undo:
@@ -78,6 +86,20 @@ class Autoscaler:
         for mirror in (self._functions, self._routes, self._scale):
             await mirror.stop()
 
+    @staticmethod
+    def _as_undo(unlisten: Callable[[], None]) -> Callable[[], Awaitable[None]]:
+        async def undo() -> None:
+            unlisten()
+
+        return undo
+
+    def _hurry(self, key: str, *, now: bool) -> None:
+        """Look at it from the next round on, or ``now``."""
+        self._awake.add(key)
+        if now:
+            self._urgent.add(key)
+            self._now.set()
+
     def _on_routes(self, keys: set[str]) -> None:
         for key in keys:
             entry = self._routes.entries.get(key)
@@ -86,93 +108,122 @@ class Autoscaler:
             elif any(route.live for route in entry.value.revisions.values()):
                 self._awake.add(key)
 
-    def _on_functions(self, keys: set[str]) -> None:
-        """A scale request is carried out at once."""
+    def _on_functions(self, keys: set[str], *, first: bool = False) -> None:
+        """A scale request is carried out at once, and so is what was edited."""
         for key in keys:
             entry = self._functions.entries.get(key)
             if entry is None:
-                self._requests_done.pop(key, None)
-            elif entry.value.scale is not None and entry.value.scale.at > self._requests_done.get(key, 0.0):
-                self._awake.add(key)
-                self._now.set()
+                self._scheduled.pop(key, None)
+                self._rest(key)
+                continue
+            if entry.value.spec.scaling.schedule or key in self._scheduled:
+                self._reschedule(key, entry.value)
+            if not first or request_of(entry.value, self._known(key, entry.value.uid)) is not None:
+                self._hurry(key, now=True)
 
-    async def _on_load(self, _subject: str, data: bytes) -> None:
-        report = decode(LoadReport, data)
-        now = self._clock()
-        self._heard_at[report.member] = now
-        named: set[tuple[str, int]] = set()
-        for load in report.loads:
-            key = FunctionName(load.namespace, load.name).key
-            if key not in self._functions.entries:
-                continue  # deleted since, or not known yet: the next report names it again
-            named.add((key, load.revision))
-            watched = self._watched.setdefault(key, {}).setdefault(load.revision, Watched(now))
-            if watched.report(report.member, load, now):
-                self._now.set()
-            self._awake.add(key)
-        for function, number in self._named.get(report.member, set()) - named:
-            if (one := self._watched.get(function, {}).get(number)) is not None:
-                one.silent(report.member)
-        self._named[report.member] = named
+    def _reschedule(self, key: str, record: FunctionRecord) -> None:
+        """What the schedule says now; the function is looked at when that changes."""
+        entries = record.spec.scaling.schedule
+        if not entries:
+            self._scheduled.pop(key, None)
+            return
+        found = self._scheduled[key] = scheduled(entries, self._clock())
+        if found.until is not None:
+            heapq.heappush(self._changes_at, (found.until, key))
+        self._hurry(key, now=True)
 
     async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        next_at = loop.time() + self._every_s
         while True:
             try:
-                await asyncio.wait_for(self._now.wait(), EVERY_S)
+                async with asyncio.timeout_at(next_at):
+                    await self._now.wait()
+                await asyncio.sleep(min(SHORTEST_S, self._every_s))
             except TimeoutError:
                 pass
-            else:
-                await asyncio.sleep(SHORTEST_S)
             self._now.clear()
-            for key in list(self._awake):
-                try:
-                    await self._decide(key)
-                except FfxError as error:
-                    log.info("decision postponed", function=key, reason=error.message)
-                except Exception:
-                    log.exception("decision failed", function=key)
+            if loop.time() >= next_at:
+                next_at = loop.time() + self._every_s
+                self._look_at_schedules()
+                keys = list(self._awake)
+            else:
+                keys = list(self._urgent)
+            self._urgent.difference_update(keys)
+            await self._round(keys)
+            self.rounds += 1
 
-    async def _decide(self, key: str) -> None:
-        record, route = self._functions.entries.get(key), self._routes.entries.get(key)
-        if record is None or route is None or route.value.function_uid != record.value.uid:
-            if record is None:
-                self._rest(key)
-            return
-        now = self._clock()
-        blind = any(now - self._heard_at.get(member, 0.0) > BLIND_AFTER_S for member in self._members)
-        request = record.value.scale
-        fresh = request is not None and request.at > self._requests_done.get(key, 0.0)
-        before = self._scale.entries.get(key)
-        known = before.value if before and before.value.function_uid == record.value.uid else None
-        wanted: dict[int, int] = {}
-        reasons: list[str] = []
-        mine = self._watched.setdefault(key, {})
-        for number in set(mine) - set(route.value.revisions):
-            del mine[number]
-        for number, revision in route.value.revisions.items():
-            if not revision.live and not route.value.traffic.get(number):
-                mine.pop(number, None)
+    def _look_at_schedules(self) -> None:
+        while self._changes_at and self._changes_at[0][0] <= self._clock():
+            at, key = heapq.heappop(self._changes_at)
+            known, entry = self._scheduled.get(key), self._functions.entries.get(key)
+            if known is not None and known.until == at and entry is not None:  # else an edit came in between
+                self._reschedule(key, entry.value)
+
+    async def _round(self, keys: list[str]) -> None:
+        changes: list[tuple[str, list[DesiredScale]]] = []
+        for count, key in enumerate(keys, 1):
+            try:
+                found = self._decide(key)
+            except Exception:
+                log.exception("decision failed", function=key)
                 continue
-            watched = mine.setdefault(number, Watched(now))
-            watched.sample(now)
-            if fresh and request is not None:
-                wanted[number] = request.instances
-                watched.forget(now if request.instances else now - record.value.spec.scaling.idle_s)
-                reasons.append(f"revision {number}: {request.instances} were asked for")
-                continue
-            policy = Policy(record.value.spec.scaling, revision.limits.concurrency)
-            decision = decide(watched.samples(now, len(revision.live), blind=blind), policy, now)
-            watched.panicking_until = decision.panicking_until
-            wanted[number] = decision.instances
-            reasons.append(f"revision {number}: {decision.reason}")
-        if known is None or known.instances != wanted or fresh:
-            await self._scale_bucket.put(key, DesiredScale(record.value.uid, wanted, "; ".join(reasons), now))
-            if fresh and request is not None:
-                self._requests_done[key] = now
-        if not any(wanted.values()) and not any(one.live for one in route.value.revisions.values()):
+            if found:
+                changes.append((key, found))
+            if count % AT_A_TIME == 0:
+                await asyncio.sleep(0)
+        for begin in range(0, len(changes), WRITERS):
+            await asyncio.gather(*(self._write(key, found) for key, found in changes[begin : begin + WRITERS]))
+
+    def _decide(self, key: str) -> list[DesiredScale]:
+        """What to write, in order."""
+        entry, route = self._functions.entries.get(key), self._routes.entries.get(key)
+        if entry is None or entry.value.deleting:
             self._rest(key)
+            return []
+        record = entry.value
+        if route is None or route.value.function_uid != record.uid:
+            self._rest(key)  # its first route wakes it
+            return []
+        now, known = self._clock(), self._known(key, record.uid)
+        view = View(
+            record=record,
+            route=route.value,
+            known=known,
+            request=request_of(record, known),
+            scheduled=self._scheduled[key].instances if key in self._scheduled else 0,
+            sighted_since=self._intake.sight.since(now),
+            usage_lost=self._intake.sight.usage_lost(now),
+            now=now,
+        )
+        found = verdict(view, self._intake.of(key))
+        changes = writes(view, found)
+        if found.rests and not changes:
+            self._rest(key, has_instances=any(found.instances.values()))
+        return changes
 
-    def _rest(self, key: str) -> None:
-        """Nothing runs and nobody calls: it costs nothing until somebody does."""
+    def _known(self, key: str, uid: str) -> DesiredScale | None:
+        entry, written = self._scale.entries.get(key), self._written.get(key)
+        value = entry.value if entry is not None else None
+        if written is not None and written[0] > self._scale.revision:
+            value = written[1]
+        return value if value is not None and value.function_uid == uid else None
+
+    async def _write(self, key: str, changes: Iterable[DesiredScale]) -> None:
+        try:
+            for change in changes:
+                self._written[key] = await self._scale_bucket.put(key, change), change
+                if any(one.at == change.decided_at for one in change.decisions.values()):
+                    await self._bus.publish(f"{SCALE_SUBJECT}.{key}", encode(change))
+        except FfxError as error:
+            log.info("decision postponed", function=key, reason=error.message)
+
+    def _rest(self, key: str, *, has_instances: bool = False) -> None:
+        """Nothing is to be decided until somebody calls or changes something: it costs nothing until then.
+
+        Where there are instances, since when nobody calls is kept.
+        """
         self._awake.discard(key)
-        self._watched.pop(key, None)
+        self._written.pop(key, None)
+        if not has_instances:
+            self._intake.forget(key)

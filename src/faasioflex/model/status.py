@@ -77,3 +77,9 @@ class DesiredScale:
     reason: str  # in words: which signal, its value, its threshold
     decided_at: float
     decisions: dict[int, ScaleDecision] = field(default_factory=dict)  # the newest that changed something, per revision
+    requested_at: float | None = None  # of the newest ScaleRequest that is carried out
+
+    @property
+    def newest(self) -> tuple[int, ScaleDecision] | None:
+        """The last decision that changed something, with its revision."""
+        return max(self.decisions.items(), key=lambda item: (item[1].at, item[0]), default=None)

@@ -1,127 +1,142 @@
-"""decide() and the windows: tables and properties, the clock is a number."""
+"""decide(): tables, the clock is a number."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from faasioflex.autoscaler.decide import Policy, Samples, decide
-from faasioflex.autoscaler.windows import Window
-from faasioflex.model.function import Scaling
+from faasioflex.autoscaler.decide import decide
+from faasioflex.autoscaler.samples import Means, Memory, Policy, Samples
+from faasioflex.model.function import Limits, Scaling
 
 NOW = 5000.0
-CALM = Samples(stable=0.0, panic=0.0, instances=1, idle_s=10.0, blind=False)
-POLICY = Policy(Scaling(min_instances=0, max_instances=10, idle_s=60.0), concurrency=10)  # 7 calls at once each
+POLICY = Policy(Scaling(max_instances=10, idle_s=60.0), Limits(concurrency=10))  # 7 calls at once each
+CALM = Samples(instances=1, desired=1, idle_s=10.0)
+
+
+def busy(stable: float, panic: float | None = None, instances: int = 1, **more: object) -> Samples:
+    means = Means(stable, stable if panic is None else panic)
+    return replace(CALM, at_once=means, instances=instances, desired=instances, idle_s=None, **more)  # type: ignore[arg-type]
+
+
+def scaling(**changes: object) -> Policy:
+    return replace(POLICY, scaling=replace(POLICY.scaling, **changes))  # type: ignore[arg-type]
+
+
+PANIC = Memory(panicking_until=NOW + 9)
 
 
 @pytest.mark.parametrize(
-    ("what", "samples", "instances"),
+    ("what", "samples", "policy", "instances", "signal"),
     [
-        ("called a while ago: one stays", CALM, 1),
-        ("idle long enough: none", replace(CALM, idle_s=61.0), 0),
-        (
-            "idle long enough: none, whatever was before",
-            replace(CALM, idle_s=61.0, stable=9.0, panicking_until=NOW + 9),
-            0,
-        ),
-        ("a call runs: one", replace(CALM, idle_s=None, stable=0.5), 1),
-        ("load for three", replace(CALM, idle_s=None, stable=20.0, panic=20.0, instances=3), 3),
-        ("load fell: down", replace(CALM, idle_s=None, stable=6.0, panic=6.0, instances=5), 1),
-        ("never above max", replace(CALM, idle_s=None, stable=900.0, panic=900.0, instances=5), 10),
-        ("a burst: the short window decides", replace(CALM, idle_s=None, stable=2.0, panic=42.0), 6),
-        ("blind: nothing changes", replace(CALM, idle_s=900.0, instances=4, blind=True), 4),
-        ("in panic never down", replace(CALM, idle_s=None, stable=1.0, instances=6, panicking_until=NOW + 9), 6),
-        ("calls wait and nothing runs", replace(CALM, idle_s=None, stable=1.0, panic=1.0, instances=0), 1),
-        ("idle stays idle", replace(CALM, instances=0), 0),
+        ("called a while ago: one stays", CALM, POLICY, 1, "concurrency"),
+        ("idle long enough: none", replace(CALM, idle_s=61.0), POLICY, 0, "idle"),
+        ("whatever was before", replace(busy(9.0), idle_s=61.0, memory=PANIC), POLICY, 0, "idle"),
+        ("idle, but calls wait in the queue", replace(CALM, idle_s=61.0, queued=1), POLICY, 1, "queue"),
+        ("a call runs: one", busy(0.5), POLICY, 1, "concurrency"),
+        ("load for three", busy(20.0, instances=3), POLICY, 3, "concurrency"),
+        ("load fell: half of them at once", busy(6.0, instances=5), POLICY, 2, "concurrency"),
+        ("never above max", busy(900.0, instances=5), POLICY, 10, "concurrency"),
+        ("max was lowered", busy(60.0, instances=9), scaling(max_instances=4), 4, "maximum"),
+        ("a burst: the short window decides", busy(2.0, 42.0), POLICY, 6, "concurrency"),
+        ("less than twice: it does not", busy(14.0, 20.0, instances=2), POLICY, 2, "concurrency"),
+        ("blind: stays", replace(CALM, idle_s=900.0, instances=4, blind=True), POLICY, 4, "blind"),
+        ("blind: what starts stays too", replace(CALM, instances=1, desired=4, blind=True), POLICY, 4, "blind"),
+        ("blind, but what is seen asks for more", busy(20.0, instances=2, blind=True), POLICY, 3, "concurrency"),
+        ("no report of CPU: stays", busy(1.0, instances=4, usage_lost=True), POLICY, 4, "blind"),
+        ("nobody looks at CPU", busy(1.0, instances=2, usage_lost=True), scaling(cpu_percent=None, memory_percent=None), 1, "concurrency"),
+        ("in panic never down", busy(1.0, instances=6, memory=PANIC), POLICY, 6, "concurrency"),
+        ("panic is over", busy(1.0, instances=2, memory=Memory(NOW - 1, 9)), POLICY, 1, "concurrency"),
+        ("calls wait and nothing runs", busy(1.0, instances=0), POLICY, 1, "concurrency"),
+        ("calls wait for long: room for them", busy(8.0, 12.0, pressed=60), POLICY, 9, "waiting"),
+        ("they have room by now", busy(8.0, 12.0, instances=9, pressed=60), POLICY, 4, "concurrency"),
+        ("idle stays idle", replace(CALM, instances=0, desired=0), POLICY, 0, "concurrency"),
+        ("from zero: activation", replace(busy(1.0, instances=0), desired=0), scaling(activation_instances=3), 3, "concurrency"),
+        ("woken: activation", replace(busy(1.0), desired=0), scaling(activation_instances=3), 3, "concurrency"),
+        ("not from zero: no activation", busy(1.0), scaling(activation_instances=3), 1, "concurrency"),
+        ("rate: 7 a second each", busy(0.1, rate=Means(20.0, 20.0)), scaling(metric="rate", target=10.0), 3, "rate"),
+        ("a target of its own", busy(6.0), scaling(target=2.0), 5, "concurrency"),
+        ("slowly up", busy(60.0, instances=2), scaling(max_up_rate=1.5), 3, "concurrency"),
+        ("slowly down", busy(0.0, instances=9), scaling(max_down_rate=1.5), 6, "concurrency"),
+        ("fast down", busy(0.0, instances=9), scaling(max_down_rate=1000.0), 1, "concurrency"),
+        ("CPU", busy(1.0, instances=2, cpu_share=Means(0.5, 1.5)), POLICY, 4, "cpu"),
+        ("CPU at the threshold", busy(1.0, instances=2, cpu_share=Means(0.8, 0.8)), POLICY, 2, "cpu"),
+        ("CPU a little below it", busy(1.0, instances=4, cpu_share=Means(0.57, 0.57)), POLICY, 4, "cpu"),
+        ("CPU far below it", busy(1.0, instances=4, cpu_share=Means(0.2, 0.2)), POLICY, 2, "cpu"),
+        ("CPU is not looked at", busy(1.0, instances=2, cpu_share=Means(2.0, 2.0)), scaling(cpu_percent=None), 1, "concurrency"),
+        ("queue", busy(1.0, instances=2, queued=401), POLICY, 5, "queue"),
+        ("queue is not looked at", busy(1.0, queued=401), scaling(queue_per_instance=None), 1, "concurrency"),
+        ("the largest wins", busy(20.0, instances=2, queued=250, cpu_share=Means(1.6, 1.6)), POLICY, 4, "cpu"),
+        ("minimum", replace(CALM, idle_s=900.0), scaling(min_instances=2), 2, "minimum"),
+        ("minimum, not of what serves no more", replace(CALM, idle_s=900.0), replace(scaling(min_instances=2), serves=False), 0, "idle"),
+        ("schedule", replace(CALM, idle_s=900.0), replace(scaling(min_instances=1), scheduled=3), 3, "schedule"),
+        ("held", busy(1.0, instances=4, memory=Memory(held=3, held_until=NOW + 1)), POLICY, 3, "concurrency"),
+        ("held no more", busy(1.0, instances=4, memory=Memory(held=3, held_until=NOW)), POLICY, 2, "concurrency"),
+        ("held, but idle is proven", replace(CALM, idle_s=60.0, memory=Memory(held=3, held_until=NOW + 1)), POLICY, 0, "idle"),
     ],
-)
-def test_decisions(what: str, samples: Samples, instances: int) -> None:
-    assert decide(samples, POLICY, NOW).instances == instances, what
+)  # fmt: skip
+def test_decisions(what: str, samples: Samples, policy: Policy, instances: int, signal: str) -> None:
+    decided = decide(samples, policy, NOW)
+    assert (decided.instances, decided.why.signal) == (instances, signal), (what, decided)
 
 
-def test_min_instances_hold_without_calls() -> None:
-    policy = Policy(Scaling(min_instances=2, max_instances=3, idle_s=1.0), concurrency=1)
-    assert decide(replace(CALM, idle_s=1e6), policy, NOW).instances == 2
+def test_a_lone_call_needs_one_instance_of_one_call_and_two_calls_need_room_to_spare() -> None:
+    single = Policy(Scaling(max_instances=10), Limits(concurrency=1))
+    assert [decide(busy(load), single, NOW).instances for load in (0.3, 1.0, 1.3, 1.5, 7.0)] == [1, 1, 2, 3, 10]
 
 
-def test_panic_lasts_for_a_stable_window() -> None:
-    burst = decide(replace(CALM, idle_s=None, panic=42.0), POLICY, NOW)
-    assert burst.panicking_until == NOW + 60.0
-    later = replace(CALM, idle_s=None, instances=6, panicking_until=burst.panicking_until)
+def test_panic_lasts_for_a_stable_window_after_the_last_reason_for_it() -> None:
+    burst = decide(busy(2.0, 42.0), POLICY, NOW)
+    assert burst.memory.panicking_until == NOW + 60.0
+    later = replace(busy(1.0, instances=6), memory=burst.memory)
     assert decide(later, POLICY, NOW + 59.0).instances == 6
-    assert decide(later, POLICY, NOW + 61.0).instances == 1
+    over = decide(later, POLICY, NOW + 61.0)
+    assert (over.instances, over.memory.panicking_until) == (3, None)
+    again = decide(replace(busy(20.0, 80.0, instances=6), memory=burst.memory), POLICY, NOW + 30.0)
+    assert (again.instances, again.memory.panicking_until) == (10, NOW + 90.0)
 
 
-def test_the_reason_names_signal_value_and_threshold() -> None:
-    assert (
-        decide(replace(CALM, idle_s=None, stable=20.0), POLICY, NOW).reason
-        == "20.0 calls at once in 60 s, 7.0 per instance"
-    )
+def test_the_threshold_and_the_windows_of_panic_are_settings() -> None:
+    assert decide(busy(2.0, 20.0), scaling(panic_threshold_percent=400.0), NOW).instances == 1
+    assert decide(busy(2.0, 20.0), scaling(panic_threshold_percent=300.0), NOW).instances == 3
+    reason = decide(busy(2.0, 42.0), scaling(stable_window_s=30.0, panic_window_percent=20.0), NOW).why.reason
+    assert reason == "42.0 calls at once over 6 s, 7 per instance (panic)"
 
 
-samples = st.builds(
-    Samples,
-    stable=st.floats(0, 1e4),
-    panic=st.floats(0, 1e4),
-    instances=st.integers(0, 50),
-    idle_s=st.one_of(st.none(), st.floats(0, 1e5)),
-    blind=st.booleans(),
-    panicking_until=st.one_of(st.none(), st.floats(NOW - 100, NOW + 100)),
-)
-policies = st.builds(
-    Policy,
-    st.builds(Scaling, min_instances=st.integers(0, 5), max_instances=st.integers(5, 20), idle_s=st.floats(1, 1e4)),
-    st.integers(1, 100),
-)
+def test_fewer_only_when_fewer_were_enough_for_the_whole_cooldown() -> None:
+    policy = scaling(cooldown_s=30.0, max_down_rate=1000.0)
+    kept, seen = Memory(), []
+    for second, load in [(0, 50.0), (10, 30.0), (20, 10.0), (29, 1.0), (31, 1.0), (41, 1.0), (51, 1.0), (58, 45.0)]:
+        decided = decide(busy(load, instances=8, memory=kept), policy, NOW + second)
+        kept = decided.memory
+        seen.append(decided.instances)
+    assert seen == [8, 8, 8, 8, 5, 2, 1, 7]
 
 
-@given(samples, policies)
-def test_always_within_bounds(seen: Samples, policy: Policy) -> None:
-    decided = decide(seen, policy, NOW).instances
-    assert policy.scaling.min_instances <= decided <= policy.scaling.max_instances
+def test_to_zero_not_before_the_cooldown() -> None:
+    policy = scaling(idle_s=10.0, cooldown_s=100.0)
+    kept = decide(busy(5.0), policy, NOW).memory
+    assert decide(replace(CALM, idle_s=50.0, memory=kept), policy, NOW + 50).instances == 1
+    assert decide(replace(CALM, idle_s=101.0, memory=kept), policy, NOW + 101).instances == 0
 
 
-@given(samples, policies)
-def test_blind_never_scales_down(seen: Samples, policy: Policy) -> None:
-    decided = decide(replace(seen, blind=True), policy, NOW).instances
-    assert decided >= min(seen.instances, policy.scaling.max_instances)
+def test_what_was_activated_stays_for_a_window() -> None:
+    policy = scaling(activation_instances=4)
+    woken = decide(replace(busy(1.0), desired=0), policy, NOW)
+    later = busy(1.0, instances=4, memory=woken.memory)
+    assert decide(later, policy, NOW + 59).instances == 4
+    assert decide(later, policy, NOW + 61).instances == 2
 
 
-@given(samples, policies, st.floats(0, 1e4))
-def test_more_load_never_asks_for_less(seen: Samples, policy: Policy, more: float) -> None:
-    calm = replace(seen, panicking_until=None, panic=0.0)
-    assert (
-        decide(replace(calm, stable=calm.stable + more), policy, NOW).instances >= decide(calm, policy, NOW).instances
-    )
-
-
-def test_a_noisy_constant_load_does_not_flap() -> None:
-    window, short, seen, instances = Window(60.0), Window(6.0), [], 3
-    for second in range(600):
-        load = 17.0 + (3.0 if second % 2 else -3.0)
-        window.add(float(second), load)
-        short.add(float(second), load)
-        now = Samples(window.average(second), short.average(second), instances, None, blind=False)
-        instances = decide(now, POLICY, float(second)).instances
-        seen.append(instances)
-    assert set(seen[60:]) == {3}
-
-
-def test_a_window_forgets_and_keeps_constant_memory() -> None:
-    window = Window(6.0)
-    for tick in range(10_000):
-        window.add(tick * 0.01, 1.0)
-    window.add(100.0, 5.0)
-    assert len(window._buckets) <= 7
-    assert window.average(200.0) == 0.0
-
-
-def test_a_second_with_many_samples_weighs_as_one() -> None:
-    window = Window(6.0)
-    for _ in range(100):
-        window.add(1.0, 10.0)
-    window.add(2.5, 0.0)
-    assert window.average(3.0) == 5.0
+def test_a_decision_says_signal_value_threshold_and_unit() -> None:
+    why = decide(busy(20.0), POLICY, NOW).why
+    assert (why.signal, why.value, why.threshold, why.unit) == ("concurrency", 20.0, 7.0, "calls")
+    assert why.reason.startswith("20.0 calls at once over 6")
+    why = decide(busy(1.0, instances=2, cpu_share=Means(1.0, 1.0)), POLICY, NOW).why
+    assert (why.value, why.threshold, why.unit) == (100.0, 80.0, "percent")
+    assert why.reason == "the instances use 100 % of their CPU, 80 % is the threshold"
+    why = decide(replace(CALM, idle_s=90.0), POLICY, NOW).why
+    assert (why.value, why.threshold, why.unit, why.reason) == (90.0, 60.0, "seconds", "no call for 60 s")
+    why = decide(busy(900.0, instances=9), POLICY, NOW).why
+    assert why.reason.endswith("; at most 10 (max_instances)")

@@ -1,0 +1,118 @@
+"""One function: from what is watched of its revisions to what is wanted of them. No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from faasioflex.autoscaler.decide import decide
+from faasioflex.autoscaler.samples import Decision, Policy, Proposal
+from faasioflex.autoscaler.watched import Watched
+from faasioflex.model.function import FunctionRecord, ScaleRequest
+from faasioflex.model.route import FunctionRoute, RevisionRoute
+from faasioflex.model.status import DesiredScale, ScaleDecision
+
+
+@dataclass(frozen=True)
+class View:
+    """``known``: what was decided before. ``request``: of a person, not carried out yet. ``sighted_since``: see ``Sight``."""
+
+    record: FunctionRecord
+    route: FunctionRoute
+    known: DesiredScale | None
+    request: ScaleRequest | None
+    scheduled: int
+    sighted_since: float | None
+    usage_lost: bool
+    now: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """``rests``: nobody calls, and there is exactly what there should be."""
+
+    why: dict[int, Proposal]
+    rests: bool
+
+    @property
+    def instances(self) -> dict[int, int]:
+        return {number: proposal.instances for number, proposal in self.why.items()}
+
+
+def verdict(view: View, watched: dict[int, Watched]) -> Verdict:
+    """Of every revision that has instances or a share of the traffic. ``watched`` is brought up to date; others are forgotten."""
+    why: dict[int, Proposal] = {}
+    rests = view.sighted_since is not None
+    for number in set(watched) - set(view.route.revisions):
+        del watched[number]
+    for number, revision in view.route.revisions.items():
+        serves = view.route.traffic.get(number, 0) > 0
+        if not revision.live and not serves:
+            watched.pop(number, None)
+            continue
+        one = watched.setdefault(number, Watched(view.now))
+        if view.request is not None and (serves or not view.request.instances):
+            asked = min(view.request.instances, max(1, view.record.spec.scaling.max_instances))
+            reason = f"{view.request.instances} were asked for"
+            why[number] = Proposal(asked, "asked-for", float(view.request.instances), None, "instances", reason)
+            one.forget(view.now if asked else view.now - view.record.spec.scaling.idle_s)
+            rests = False
+            continue
+        decision = _decide(view, number, revision, one, serves=serves)
+        one.memory = decision.memory
+        why[number] = decision.why
+        rests = rests and decision.idle and decision.instances == len(revision.live)
+    nothing = not any(proposal.instances for proposal in why.values())
+    empty = not any(revision.live for revision in view.route.revisions.values())
+    return Verdict(why, rests or (nothing and empty and view.request is None))
+
+
+def _decide(view: View, number: int, revision: RevisionRoute, watched: Watched, *, serves: bool) -> Decision:
+    scaling, now = view.record.spec.scaling, view.now
+    live = len(revision.live)
+    desired = view.known.instances.get(number) if view.known else None
+    since = view.sighted_since
+    if since is not None and (watched.since is None or watched.since < since):
+        # Seen for the first time, or again: nothing goes down before a window is full.
+        begun = now if watched.since is None else since
+        watched.begin(begun, _there(view.known, live, desired, serves=serves), begun + scaling.stable_window_s)
+    watched.sample(now, scaling.stable_window_s)
+    samples = watched.samples(now, scaling, live, desired, blind=since is None, usage_lost=view.usage_lost)
+    return decide(samples, Policy(scaling, revision.limits, serves, view.scheduled), now)
+
+
+def _there(known: DesiredScale | None, live: int, desired: int | None, *, serves: bool) -> int:
+    """A revision that is new in the traffic needs what the one that it replaces had."""
+    if desired is None and serves and known is not None:
+        return max(live, *known.instances.values(), 0)
+    return max(live, desired or 0)
+
+
+def request_of(record: FunctionRecord, known: DesiredScale | None) -> ScaleRequest | None:
+    """The one that is not carried out yet."""
+    done_at = 0.0
+    if known is not None:
+        done_at = known.decided_at if known.requested_at is None else known.requested_at
+    return record.scale if record.scale is not None and record.scale.at > done_at else None
+
+
+def writes(view: View, found: Verdict) -> list[DesiredScale]:
+    """What to store, in order: one write for each revision that changes, so that each is an event of its own.
+
+    A request that changes nothing is stored too: it is done.
+    """
+    known, wanted, now = view.known, found.instances, view.now
+    before = dict(known.instances) if known else {}
+    decisions = {number: one for number, one in (known.decisions if known else {}).items() if number in wanted}
+    reason = "; ".join(f"revision {number}: {why.reason}" for number, why in found.why.items())
+    requested_at = view.record.scale.at if view.record.scale is not None else 0.0
+    made: list[DesiredScale] = []
+    for number, why in found.why.items():
+        count = before.get(number, len(view.route.revisions[number].live))
+        if count != why.instances:
+            words = (why.signal, why.value, why.threshold, why.unit, why.reason)
+            decisions = {**decisions, number: ScaleDecision(count, why.instances, *words, now)}
+            before = {**before, number: why.instances}
+            made.append(DesiredScale(view.record.uid, before, reason, now, decisions, requested_at))
+    if before != wanted or (view.request is not None and not made):
+        made.append(DesiredScale(view.record.uid, wanted, reason, now, decisions, requested_at))
+    return made
