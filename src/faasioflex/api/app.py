@@ -11,12 +11,15 @@ from fastapi import Depends, FastAPI
 
 from faasioflex import __version__
 from faasioflex.api import openapi, problems
+from faasioflex.api.alerts.rules import Thresholds
 from faasioflex.api.authority import OPEN, SIGNED_IN, undecided
 from faasioflex.api.context import Readiness, Services
 from faasioflex.api.edge import Edge
 from faasioflex.api.identity import ApiIdentity
+from faasioflex.api.processes import Pids, own
 from faasioflex.api.queries import refuse_unknown
 from faasioflex.api.routes import (
+    alerts,
     bindings,
     events,
     execute,
@@ -38,7 +41,7 @@ from faasioflex.api.routes import (
 )
 from faasioflex.bus.port import Bus
 
-ROUTES = (functions, execute, revisions, logs, metrics, invocations, events, platform)
+ROUTES = (functions, execute, revisions, logs, metrics, alerts, invocations, events, platform)
 OF_CALLERS = (
     users,
     groups,
@@ -61,15 +64,25 @@ def create_app(
     now: Callable[[], float] = time.time,
     hosts: frozenset[str] = frozenset(),
     functions_url: str = "",
+    pids: Pids = own,
+    thresholds: Thresholds | None = None,
 ) -> FastAPI:
     """The API over a bus whose buckets and streams exist.
 
     ``readiness``: part -> None where it is ready, else why not. ``hosts``: names of the platform besides loopback ones.
     ``functions_url``: where functions have a host of their own, like ``http://functions.example.org:8080``.
+    ``pids``: of the platform's processes, by name. ``thresholds``: of alerts.
     ``app.state.services`` is started and stopped by the app's lifespan; starting waits for the bus.
     """
     services = Services(
-        bus, identity, invoker_socket=invoker_socket, readiness=readiness, now=now, functions_url=functions_url
+        bus,
+        identity,
+        invoker_socket=invoker_socket,
+        readiness=readiness,
+        now=now,
+        functions_url=functions_url,
+        pids=pids,
+        thresholds=thresholds,
     )
 
     @asynccontextmanager

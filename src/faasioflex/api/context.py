@@ -10,6 +10,11 @@ from typing import Annotated
 from fastapi import Depends, Query, Request
 from fastapi import Path as PathParameter
 
+from faasioflex.api import processes
+from faasioflex.api.alerts.book import Alerts
+from faasioflex.api.alerts.rules import Thresholds
+from faasioflex.api.census import Census
+from faasioflex.api.decisions import Decisions
 from faasioflex.api.identity import ApiIdentity
 from faasioflex.api.identity_resources import IdentityResources
 from faasioflex.api.invoker import InvokerClient
@@ -42,6 +47,8 @@ class Services:
         readiness: Readiness,
         now: Callable[[], float],
         functions_url: str = "",
+        pids: processes.Pids = processes.own,
+        thresholds: Thresholds | None = None,
     ) -> None:
         self.functions_url = functions_url  # of their own host, if they have one
         self.bus = bus
@@ -54,7 +61,11 @@ class Services:
         self.uploads = Uploads()
         self.invoker = InvokerClient(invoker_socket)
         self.load = Load(bus, now)
-        self.measures = Measures(bus, now, self._uid_of)
+        self.measures = Measures(bus, now, self._uid_of, self.load)
+        self.census = Census(self.registry)
+        self.decisions = Decisions(bus)
+        self.alerts = Alerts(bus, self.measures, self.load, uid_of=self._uid_of, now=now, thresholds=thresholds)
+        self.pids = pids
         self.closing = asyncio.Event()
         self._started = False
 
@@ -65,11 +76,17 @@ class Services:
             await self.registry.start()
             await self.load.start()
             await self.measures.start()
+            await self.decisions.start()
+            await self.alerts.start()
+            self.census.start()
 
     async def stop(self) -> None:
         self.closing.set()
         if self._started:
             self._started = False
+            self.census.stop()
+            await self.alerts.stop()
+            await self.decisions.stop()
             await self.measures.stop()
             await self.load.stop()
             await self.registry.stop()

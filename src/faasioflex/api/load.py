@@ -45,6 +45,12 @@ class Load:
                     found[function] = running + load.in_progress, waiting + load.waiting
         return found
 
+    def blind(self) -> bool:
+        """Whether gateways or invokers are silent: then nobody knows what there is to know of calls."""
+        oldest = self._now() - FRESH_S
+        fresh = {report.source for report in self._members.values() if report.at >= oldest}
+        return not fresh.issuperset({"gateway", "invoker"})
+
     async def _take(self, subject: str, data: bytes) -> None:
         try:
             report = decode(LoadReport, data)

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import uvicorn
 
+from faasioflex.api.alerts.rules import Thresholds
 from faasioflex.api.app import create_app
 from faasioflex.api.context import Readiness, Services
 from faasioflex.api.identity import ApiIdentity
+from faasioflex.api.processes import Pids, own
 from faasioflex.bus.port import Bus
 
 KEEP_ALIVE_S = 90  # longer than the gateway keeps an idle connection, or its requests die in the race
@@ -53,6 +55,8 @@ class ApiPart:
         now: Callable[[], float] = time.time,
         hosts: frozenset[str] = frozenset(),
         functions_url: str = "",
+        pids: Pids = own,
+        thresholds: Thresholds | None = None,
     ) -> None:
         self.socket_path = socket_path
         self.app = create_app(
@@ -63,6 +67,8 @@ class ApiPart:
             now=now,
             hosts=hosts,
             functions_url=functions_url,
+            pids=pids,
+            thresholds=thresholds,
         )
         self._services: Services = self.app.state.services
         self._server: _Server | None = None

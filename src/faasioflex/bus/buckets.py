@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from faasioflex.model.alert import Alert
 from faasioflex.model.function import FunctionRecord, RevisionRecord
 from faasioflex.model.identity import (
     BindingsRecord,
@@ -67,6 +68,7 @@ INVOCATIONS = BucketPlan("ffx_invocations", Invocation, ttl_s=30 * 86_400, max_b
 DEAD_LETTERS = BucketPlan("ffx_dead_letters", DeadLetter, ttl_s=14 * 86_400, max_bytes=1024 * MIB)
 IDEMPOTENCY = BucketPlan("ffx_idempotency", Repeatable, ttl_s=86_400, max_bytes=256 * MIB, drops_oldest=True)
 LEASES = BucketPlan("ffx_leases", LeaseRecord)
+ALERTS = BucketPlan("ffx_alerts", Alert, history=8)  # what is written when one begins and ends becomes an event
 # of people, tokens and secrets nothing older is kept: who is deleted is gone, and so is a secret's value of before
 USERS = BucketPlan("ffx_users", UserRecord)
 GROUPS = BucketPlan("ffx_groups", GroupRecord, history=8)
@@ -100,7 +102,19 @@ IDENTITY = (
     LOGIN_EMAILS,
     LOGIN_STATE,
 )
-BUCKETS = (FUNCTIONS, REVISIONS, STATUS, SCALE, ROUTES, INVOCATIONS, DEAD_LETTERS, IDEMPOTENCY, LEASES, *IDENTITY)
+BUCKETS = (
+    FUNCTIONS,
+    REVISIONS,
+    STATUS,
+    SCALE,
+    ROUTES,
+    INVOCATIONS,
+    DEAD_LETTERS,
+    IDEMPOTENCY,
+    LEASES,
+    ALERTS,
+    *IDENTITY,
+)
 
 CODE_OBJECTS = "ffx_code"
 RESULT_OBJECTS = "ffx_results"  # of asynchronous calls, over 1 MiB, by invocation id

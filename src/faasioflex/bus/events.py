@@ -1,7 +1,7 @@
 """CloudEvents 1.0 (JSON) of what happens to functions, instances, people and what they may; stream ``FFX_EVENTS``.
 
 Subject on the bus: ``ffx.event.<noun>.<verb>.<namespace>.<name>``, or ``ffx.event.<noun>.<verb>.<name>`` of what is in no
-namespace; type ``faasioflex.<noun>.<verb>``; the event's own subject ``namespace/name`` or ``name``.
+namespace; of an alert the verb is its kind; type ``faasioflex.<noun>.<verb>``; the event's own subject ``namespace/name`` or ``name``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from faasioflex.bus.buckets import (
+    ALERTS,
     BINDINGS,
     FUNCTIONS,
     GRANTS,
@@ -26,6 +27,7 @@ from faasioflex.bus.buckets import (
 )
 from faasioflex.bus.codec import decode
 from faasioflex.bus.port import Bus, Write
+from faasioflex.model.alert import Alert
 from faasioflex.model.function import FunctionRecord
 from faasioflex.model.identity import Told
 from faasioflex.model.messages import EVENTS_SUBJECT
@@ -101,6 +103,9 @@ def of_write(write: Write) -> Event | None:
         found = _of_function(write)
     elif write.bucket == STATUS.name:
         found = _of_status(write)
+    elif write.bucket == ALERTS.name:
+        noun, about = "alert", write.key.partition(".")[2]
+        found = _of_alert(write)
     elif write.bucket in NOUNS:
         noun, found = NOUNS[write.bucket], _of_identity(write)
     if found is None:
@@ -123,6 +128,15 @@ def _of_status(write: Write) -> tuple[str, Data] | None:
         return None
     status = decode(FunctionStatus, write.data)
     return (status.change, {"uid": status.function_uid, **status.change_data}) if status.change else None
+
+
+def _of_alert(write: Write) -> tuple[str, Data] | None:
+    """Its verb is the alert's kind. The deletion of one that has ended is no event: its end was written before."""
+    if write.data is None:
+        return None
+    alert = decode(Alert, write.data)
+    said = {"state": alert.state, "value": alert.value, "threshold": alert.threshold, "unit": alert.unit}
+    return alert.kind, {"uid": alert.function_uid, **said, "message": alert.message}
 
 
 def _of_identity(write: Write) -> tuple[str, Data] | None:

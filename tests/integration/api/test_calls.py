@@ -196,13 +196,27 @@ async def test_metrics_are_what_the_parts_tell(client: httpx.AsyncClient, bus: M
     assert found == {
         "window_s": 60,
         "error_rate": 0.1,
+        "answers": {"2xx": 0, "3xx": 0, "4xx": 0, "5xx": 0},
         "latency_ms": {},
+        "refused": 0,
         "in_progress": 4,
         "waiting": 2,
         "instances": 1,
+        "instances_by_state": {"ready": 1},
         "cpu": 0.25,
+        "cpu_limit": 0.0,
         "memory_bytes": 5_000_000,
+        "memory_limit_bytes": 0,
         "cold_starts": 1,
+        "cold_start_ms": {"p50": None, "p95": None},
+        "crashes": 0,
+        "queued": 0,
+        "delayed": 0,
+        "oldest_s": 0.0,
+        "retries": 0,
+        "dead_letters": 0,
+        "cache": {"hits": 0, "misses": 0, "hit_ratio": None},
+        "alerts": [],
     }
     lines = (await client.get("/metrics")).text.splitlines()
     of_hello = '{namespace="admin",function="hello"}'

@@ -194,40 +194,6 @@ class InvocationOut(Shape):
     duration_ms: float | None
 
 
-class LatencyOut(Shape):
-    """Milliseconds to the end of the answer, within 1 ms below 10 and 14 % above; null without calls."""
-
-    p50: float | None
-    p95: float | None
-    p99: float | None
-
-
-class MetricsOut(Shape):
-    """Calls count when they have been answered, each once; figures are at most some seconds behind."""
-
-    window_s: float = Field(description="That the figures are of: what was asked for, at least 10 and at most 3600")
-    calls_per_s: float
-    error_rate: float = Field(description="Share of answers of 500 and above, 0 where there were no calls")
-    latency_ms: LatencyOut
-    in_progress: int
-    waiting: int
-    instances: int
-    cpu: float | None = Field(description="Cores that its instances use; null while nobody tells")
-    memory_bytes: int | None = Field(description="Of its instances together; null while nobody tells")
-    cold_starts: int = Field(description="Starts of instances that calls waited for")
-
-
-class FunctionMetricsOut(MetricsOut):
-    namespace: str
-    name: str
-    state: FunctionState = Field(description="As in the resource's status")
-
-
-class MetricsPage(Shape):
-    items: list[FunctionMetricsOut]
-    next: str | None = Field(description="The cursor of the next page; null on the last")
-
-
 class LogLineOut(Shape):
     time: Time
     revision: int

@@ -19,6 +19,7 @@ from faasioflex.bus import buckets
 from faasioflex.bus.port import StreamMessage
 from faasioflex.identity.policy import Kind, Resource, permitted
 from faasioflex.identity.principal import Principal
+from faasioflex.model.alert import PLATFORM
 from faasioflex.model.errors import NotAuthenticated
 from faasioflex.model.messages import EVENTS_SUBJECT
 from faasioflex.model.names import FunctionName
@@ -72,6 +73,8 @@ def _may_read(request: Request, context: Services, caller: Principal, subject: s
         return "read" in permitted(caller, Resource(ALONE[noun]))
     if noun in OF_NAMESPACE:
         return "read" in permitted(caller, Resource(OF_NAMESPACE[noun], about[0]))
+    if noun == "alert" and about == [PLATFORM]:
+        return "read" in permitted(caller, Resource("platform"))
     if len(about) != 2:
         return False
     name = FunctionName(*about)

@@ -15,7 +15,7 @@ from faasioflex.model.messages import CALL_SUBJECT, EVENTS_SUBJECT
 from faasioflex.model.names import FunctionName
 
 Functions = Mapping[str, Entry[FunctionRecord]]
-NOUNS = ("function", "instance", "invocation")  # of events that are about a function
+NOUNS = ("function", "instance", "invocation", "alert")  # of events that are about a function
 # of events about identity; who sees but their namespace reads those at the API (GET /events)
 OF_IDENTITY: dict[str, Kind] = {
     "user": "user",

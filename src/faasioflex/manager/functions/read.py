@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from faasioflex.manager.functions.registry import Registry
@@ -16,10 +16,11 @@ from faasioflex.model.status import FunctionStatus
 
 @dataclass(frozen=True)
 class Seen:
-    """A function as it stands: what users set, and what the manager says of it."""
+    """A function as it stands: what users set, what the manager says of it, what the autoscaler decided."""
 
     record: FunctionRecord
     status: FunctionStatus | None
+    scale: DesiredScale | None = None
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Page:
 async def get(registry: Registry, function: FunctionName) -> Seen:
     """From the leader. Raises: FunctionNotFound."""
     entry = await registry.find(function)
-    return Seen(entry.value, await registry.status(entry.value))
+    return Seen(entry.value, await registry.status(entry.value), registry.scale_seen(entry.value))
 
 
 async def list_functions(
@@ -42,13 +43,18 @@ async def list_functions(
     after: str,
     limit: int,
     readable: Callable[[FunctionRecord], bool],
+    among: Collection[str] | None = None,
 ) -> Page:
-    """Those that are ``readable``, in order of ``ns.name``, beyond ``after``; the mirror shows all this process has written."""
+    """Those that are ``readable``, in order of ``ns.name``, beyond ``after``; the mirror shows all this process has written.
+
+    ``among``: keys that are looked at; None: all.
+    """
     await registry.caught_up()
     entries = registry.functions.entries
+    candidates = entries.items() if among is None else [(key, entries[key]) for key in among if key in entries]
     fitting = (
         key
-        for key, entry in entries.items()
+        for key, entry in candidates
         if key > after
         and (namespace is None or entry.value.spec.namespace == namespace)
         and labels.items() <= entry.value.spec.labels.items()
