@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import uuid
-from urllib.parse import urlsplit
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -13,10 +11,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from faasioflex.api.problems import problem_response
 from faasioflex.model.errors import FfxError, NotAllowed
+from faasioflex.model.sender import check_sender
 
 log = structlog.get_logger(__name__)
 _SANE_ID = re.compile(r"[A-Za-z0-9._:@+=/-]{1,128}")
-_READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Edge:
@@ -55,7 +53,7 @@ class Edge:
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
-                check_sender(scope["method"], headers, self._hosts)
+                check_sender(scope["method"], headers.get("host", ""), headers.get("origin"), self._hosts)
                 await self._app(scope, receive, answer)
             except NotAllowed as refused:
                 await problem_response(refused, request_id)(scope, receive, answer)
@@ -65,37 +63,3 @@ class Edge:
                     raise
                 error = FfxError(f"Something went wrong; the platform's log tells more under request id {request_id}")
                 await problem_response(error, request_id)(scope, receive, answer)
-
-
-def check_sender(method: str, headers: Headers, hosts: frozenset[str]) -> None:
-    """Web pages of others must not drive a platform that listens on loopback.
-
-    A name that a stranger's DNS points to 127.0.0.1 is refused by its ``Host``, a form or script of another site by its
-    ``Origin``. Raises: NotAllowed.
-    """
-    host = headers.get("host", "")
-    if not is_own_host(host, hosts):
-        raise NotAllowed(f"This platform is not called {ascii(host)[:100]}: use its address, or localhost")
-    origin = headers.get("origin")
-    if origin is not None and method not in _READING and urlsplit_host(origin) != host.lower():
-        raise NotAllowed("A page of another site may not change anything here")
-
-
-def urlsplit_host(origin: str) -> str | None:
-    """``host:port`` of an Origin; None for ``null`` and nonsense."""
-    try:
-        return urlsplit(origin).netloc.lower() or None
-    except ValueError:
-        return None
-
-
-def is_own_host(host: str, hosts: frozenset[str]) -> bool:
-    """IP addresses, names without a dot (no public name is one) and those of ``hosts``."""
-    name = re.sub(r":\d{1,5}$", "", host).strip("[]").lower()
-    if "." not in name or name in hosts or name.endswith(".localhost"):
-        return True
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True

@@ -16,7 +16,7 @@ EXECUTE_PATH = "/.ffx/execute"
 RETRY_FOR_S = 10.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 0.5
 _PASSED_ON = frozenset({"authorization", "x-request-id", "traceparent", "tracestate"})
-_PASSED_BACK = ("content-type", "retry-after", "server-timing", "ffx-revision")
+_PASSED_BACK = ("content-type", "retry-after", "server-timing", "ffx-revision", "location")
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from faasioflex.api.resource.changes import TRAFFIC_SCHEMA, ExecuteIn, RollbackIn, ScaleIn
+from faasioflex.api.resource.changes import TRAFFIC_SCHEMA, RollbackIn, ScaleIn
 from faasioflex.api.resource.request import FunctionIn
 from faasioflex.api.resource.shapes import Problem
+from faasioflex.model.execute import ExecuteIn
 
 Schema = dict[str, Any]
 REF = "#/components/schemas/"

@@ -5,6 +5,7 @@ Values are frozen dataclasses of ``model``; the driver turns them into JSON and 
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from typing import Generic, Protocol, TypeVar
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry(Generic[T]):
     """``revision`` is the stream sequence of the write: it grows over the whole bucket, so it orders all its keys."""
 
@@ -49,6 +50,9 @@ class Bucket(Protocol[T]):
 
     async def list(self, prefix: str = "") -> list[Entry[T]]:
         """Entries whose key starts with ``prefix``, sorted by key; [] where there are none."""
+
+    async def keys(self, pattern: str = ">") -> builtins.list[str]:
+        """Keys that fit ``pattern`` (tokens with ``*``, ``>`` at its end), sorted; no value is read."""
 
     async def create(self, key: str, value: T, *, ttl_s: float | None = None) -> int:
         """Write where there is nothing (or a deletion marker). Raises Conflict.
@@ -192,7 +196,8 @@ class Bus(Protocol):
         reader of that name (at least once). One reader per name at a time.
         """
 
-    def bucket(self, name: str, value_type: type[T]) -> Bucket[T]: ...
+    def bucket(self, name: str, value_type: type[T]) -> Bucket[T]:
+        """The same object for the same name and type."""
 
     def objects(self, name: str) -> ObjectStore: ...
 

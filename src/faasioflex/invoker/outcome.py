@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
 from faasioflex.invoker.http1.head import ResponseHead
 from faasioflex.model.errors import DeadlineExceeded, FunctionError
-from faasioflex.model.invocation import CallError, Invocation
+from faasioflex.model.invocation import CallError, Invocation, invocation_document
 
 LONGEST_MESSAGE = 4096
 
@@ -39,20 +37,9 @@ def error_of(head: ResponseHead, body: bytes) -> CallError | None:
     return CallError(code, _message(head, body)[:LONGEST_MESSAGE], head.status)
 
 
-def to_json(invocation: Invocation) -> dict[str, Any]:
-    """The fields as they are named in the contract; times in RFC 3339, as in every answer of the API."""
-    document = asdict(invocation)
-    del document["principal"]  # it is the caller's own
-    for name in ("created_at", "started_at", "finished_at"):
-        if document[name] is not None:
-            moment = datetime.fromtimestamp(document[name], UTC).isoformat(timespec="milliseconds")
-            document[name] = moment.replace("+00:00", "Z")
-    return document
-
-
 def to_json_bytes(invocation: Invocation) -> bytes:
-    """:func:`to_json` as a message: what execute and calls over NATS answer."""
-    return json.dumps(to_json(invocation)).encode()
+    """The invocation's document as a message: what execute and calls over NATS answer, and callbacks bring."""
+    return json.dumps(invocation_document(invocation)).encode()
 
 
 def content_type_of(head: ResponseHead) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 InvocationState = Literal["queued", "running", "succeeded", "failed", "dead", "cancelled"]
@@ -43,3 +44,31 @@ class Invocation:
     not_before: float | None = None  # seconds since the epoch; queued: earlier it is not run
     redrive_of: str | None = None  # the dead call that this one repeats
     result_object: str | None = None  # where the result is, in the object store ffx_results, when it is over 1 MiB
+
+
+ENDED = frozenset[InvocationState]({"succeeded", "failed", "dead", "cancelled"})
+
+
+def invocation_document(call: Invocation) -> dict[str, Any]:
+    """What people and programs are answered: times in RFC 3339, nothing that is the platform's own business."""
+    return {
+        "invocation_id": call.invocation_id,
+        "function": call.function,
+        "revision": call.revision,
+        "status": call.status,
+        "result": call.result,
+        "error": asdict(call.error) if call.error is not None else None,
+        "attempts": call.attempts,
+        "created_at": _moment(call.created_at),
+        "started_at": _moment(call.started_at),
+        "finished_at": _moment(call.finished_at),
+        "duration_ms": call.duration_ms,
+        "not_before": _moment(call.not_before),
+        "redrive_of": call.redrive_of,
+    }
+
+
+def _moment(time: float | None) -> str | None:
+    if time is None:
+        return None
+    return datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

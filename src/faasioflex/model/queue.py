@@ -56,6 +56,27 @@ class QueuedCall:
     order: int = 0  # place among the calls of its function: the sequence of the first message it lay in; 0: of this one
 
 
+def queued_invocation(call: QueuedCall) -> Invocation:
+    """As it is shown while it waits."""
+    return Invocation(
+        invocation_id=call.invocation_id,
+        function=f"{call.namespace}/{call.name}",
+        revision=call.revision,
+        status="queued",
+        result=None,
+        error=None,
+        attempts=call.attempts,
+        created_at=call.accepted_at,
+        started_at=None,
+        finished_at=None,
+        duration_ms=None,
+        principal=call.principal if call.pid else None,
+        asynchronous=True,
+        not_before=call.not_before,
+        redrive_of=call.redrive_of,
+    )
+
+
 @dataclass(frozen=True)
 class QueueQuestion:
     """To the invoker that works on the queue. ``redrive`` takes a dead letter's id."""

@@ -126,6 +126,16 @@ async def test_list_is_sorted_and_filtered_by_prefix(bucket: Bucket[FunctionReco
     assert await bucket.list("nobody.") == []
 
 
+async def test_keys_are_listed_by_patterns_without_their_values(bucket: Bucket[FunctionRecord]) -> None:
+    for namespace, name in (("acme", "b"), ("acme", "a"), ("other", "a"), ("other", "c")):
+        await bucket.put(f"{namespace}.{name}", function_record(namespace, name))
+    await bucket.delete("other.c")
+    assert await bucket.keys() == ["acme.a", "acme.b", "other.a"]
+    assert await bucket.keys("acme.*") == ["acme.a", "acme.b"]
+    assert await bucket.keys("*.a") == ["acme.a", "other.a"]
+    assert await bucket.keys("nobody.>") == []
+
+
 async def test_a_large_value(bucket: Bucket[FunctionRecord]) -> None:
     record = function_record("acme", "hello", description="x" * 3_000_000)
     await bucket.create("acme.hello", record)

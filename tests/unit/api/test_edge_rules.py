@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faasioflex.api.edge import is_own_host
+from faasioflex.model.sender import is_own_host
 from faasioflex.api.resource.document import merge, pointer, read_function
 from faasioflex.api.resource.texts import handler_problem
 from faasioflex.api.resource.times import parse_since, rfc3339

@@ -1,17 +1,17 @@
-"""Small request bodies: traffic, rollback, scale, execute."""
+"""Small request bodies: traffic, rollback, scale."""
 
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 
 from faasioflex.api.resource.document import invalid, pointer
 from faasioflex.api.resource.limits import Strict
 from faasioflex.model.errors import FieldError
+from faasioflex.model.execute import MAX_REVISION
 
-MAX_REVISION = 2_000_000_000
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 
 
@@ -23,16 +23,6 @@ class RollbackIn(Strict):
 
 class ScaleIn(Strict):
     instances: int = Field(ge=0, le=1000)
-
-
-class ExecuteIn(Strict):
-    function: str = Field(min_length=1, max_length=81, description="ns/name, or name in the caller's own namespace")
-    payload: Any = Field(None, description="Any JSON; the function gets it as the body of POST /")
-    revision: int | None = Field(None, ge=1, le=MAX_REVISION)
-    mode: Literal["sync", "async"] = Field("sync", description="Only sync so far")
-    timeout_s: float | None = Field(None, ge=0.1, le=3600, description="Shorter than the function's own, if at all")
-    idempotency_key: str | None = Field(None, min_length=1, max_length=200, description="Not supported yet")
-    callback: str | None = Field(None, min_length=1, max_length=2000, description="Not supported yet")
 
 
 TRAFFIC_SCHEMA: dict[str, Any] = {

@@ -2,55 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
-
-from pydantic import BaseModel, ValidationError
+from typing import Any
 
 from faasioflex.api.resource.request import FunctionIn
 from faasioflex.api.resource.texts import handler_problem
 from faasioflex.api.resource.unsupported import check_supported
-from faasioflex.model.errors import FieldError, Invalid
+from faasioflex.model.errors import FieldError
+from faasioflex.model.validation import field_errors, invalid, pointer, validate
 
-Model = TypeVar("Model", bound=BaseModel)
-MAX_ERRORS = 20
-MAX_POINTER = 300
+__all__ = ["field_errors", "invalid", "merge", "pointer", "read_function", "validate"]
 NULL_IS_A_VALUE = {("limits", "payload_bytes")}
-_WORDS = {
-    "extra_forbidden": "There is no such field",
-    "missing": "This field is required",
-    "model_type": "Must be an object",
-    "dict_type": "Must be an object",
-}
-
-
-def pointer(*parts: str | int) -> str:
-    """RFC 6901."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
-
-
-def validate(model: type[Model], document: object) -> Model:
-    """Raises: Invalid."""
-    try:
-        return model.model_validate(document)
-    except ValidationError as error:
-        raise invalid(*field_errors(error)) from None
-
-
-def invalid(*errors: FieldError) -> Invalid:
-    """The error whose sentence is the first of ``errors``, or all of a few."""
-    shown = "; ".join(f"{one.pointer or 'the document'}: {one.message}" for one in errors[:3])
-    more = f" (and {len(errors) - 3} more)" if len(errors) > 3 else ""
-    return Invalid(shown + more, errors=errors)
-
-
-def field_errors(error: ValidationError, *prefix: str) -> tuple[FieldError, ...]:
-    """Pydantic's findings as pointers and sentences."""
-    found: dict[FieldError, None] = {}
-    for one in error.errors(include_url=False, include_context=False, include_input=False)[:MAX_ERRORS]:
-        place = pointer(*prefix, *(part for part in one["loc"] if part != "[key]"))
-        sentence = _WORDS.get(one["type"], one["msg"].replace("Input should be", "Must be", 1))
-        found[FieldError(place[:MAX_POINTER], sentence)] = None
-    return tuple(found)
 
 
 def read_function(document: object, **fixed: str) -> FunctionIn:

@@ -11,11 +11,7 @@ from faasioflex.model.errors import FieldError, NotSupportedYet
 
 def check_supported(function: FunctionIn) -> None:
     """Raises: NotSupportedYet, which names each field."""
-    refuse(tuple(_unsupported(function)))
-
-
-def refuse(errors: tuple[FieldError, ...]) -> None:
-    """Raises: NotSupportedYet where there are any."""
+    errors = tuple(_unsupported(function))
     if errors:
         fields = ", ".join(one.pointer[1:].replace("/", ".") for one in errors)
         raise NotSupportedYet(f"Not supported yet: {fields}. {errors[0].message}", errors=errors)

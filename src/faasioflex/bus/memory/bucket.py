@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
 import heapq
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -10,7 +11,7 @@ from typing import Generic, TypeVar
 
 from faasioflex.bus.codec import decode, encode
 from faasioflex.bus.port import Change, Entry, Snapshot, Write
-from faasioflex.bus.subjects import checked_key
+from faasioflex.bus.subjects import checked_key, matches
 from faasioflex.model.errors import Conflict
 
 T = TypeVar("T")
@@ -86,6 +87,9 @@ class MemoryBucket(Generic[T]):
 
     async def list(self, prefix: str = "") -> list[Entry[T]]:
         return [entry for entry in self._entries() if entry.key.startswith(prefix)]
+
+    async def keys(self, pattern: str = ">") -> builtins.list[str]:
+        return [entry.key for entry in self._entries() if matches(pattern, entry.key)]
 
     async def create(self, key: str, value: T, *, ttl_s: float | None = None) -> int:
         self._log.expire()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import math
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -12,7 +13,7 @@ from faasioflex.bus.codec import encode
 from faasioflex.bus.nats.feed import Record
 from faasioflex.bus.nats.jetstream import MESSAGE_NOT_FOUND, STREAM_NOT_FOUND, ApiError, JetStream, RepeatedConflict
 from faasioflex.bus.nats.messages import StoredMessage
-from faasioflex.bus.nats.streams import read_all, read_newest
+from faasioflex.bus.nats.streams import read_all, read_newest, read_newest_heads
 from faasioflex.bus.nats.values import (
     DELETED,
     OPERATION,
@@ -75,6 +76,21 @@ class NatsBucket(Generic[T]):
 
         await read_newest(self._jetstream, stream_of(self.name), subject, take, found.clear)
         return [found[key] for key in sorted(found)]
+
+    async def keys(self, pattern: str = ">") -> builtins.list[str]:
+        found: set[str] = set()
+
+        def take(record: Record) -> None:
+            key = key_of(self.name, record.subject)
+            if is_removal(record.headers):
+                found.discard(key)
+            else:
+                found.add(key)
+
+        await read_newest_heads(
+            self._jetstream, stream_of(self.name), subject_of(self.name, pattern), take, found.clear
+        )
+        return sorted(found)
 
     async def create(self, key: str, value: T, *, ttl_s: float | None = None) -> int:
         data, message_id = encode(value), uuid4().hex

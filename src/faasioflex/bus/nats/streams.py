@@ -43,21 +43,30 @@ async def read_newest(jetstream: JetStream, stream: str, subject: str, take: Tak
 
     Raises: Unavailable.
     """
-    await _read(jetstream, stream, subject, take, begin, policy="last_per_subject")
+    await _read(jetstream, stream, subject, take, begin, start={"deliver_policy": "last_per_subject"})
+
+
+async def read_newest_heads(jetstream: JetStream, stream: str, subject: str, take: Take, begin: Begin) -> None:
+    """As :func:`read_newest`, without the messages' data."""
+    await _read(
+        jetstream, stream, subject, take, begin, start={"deliver_policy": "last_per_subject", "headers_only": True}
+    )
 
 
 async def read_all(jetstream: JetStream, stream: str, subject: str, take: Take, begin: Begin) -> None:
     """As :func:`read_newest`, for every message."""
-    await _read(jetstream, stream, subject, take, begin, policy="all")
+    await _read(jetstream, stream, subject, take, begin, start={"deliver_policy": "all"})
 
 
-async def _read(jetstream: JetStream, stream: str, subject: str, take: Take, begin: Begin, *, policy: str) -> None:
+async def _read(
+    jetstream: JetStream, stream: str, subject: str, take: Take, begin: Begin, *, start: dict[str, Any]
+) -> None:
     deadline = jetstream.connection.deadline()
     while True:
         link = await jetstream.connection.link(deadline)
         async with until(deadline, stream):
             begin()
-            async with open_feed(link, stream, subject, {"deliver_policy": policy}) as feed:
+            async with open_feed(link, stream, subject, start) as feed:
                 async for record in to_the_end(feed):
                     take(record)
             return

@@ -57,6 +57,17 @@ class Keyring:
                 return await self._unwrapped(namespace, one)
         raise SealBroken
 
+    async def recent(self, namespace: str, now: float, within_s: float) -> list[bytes]:
+        """The key in use, then those that were replaced within so long. Made where the namespace has none."""
+        found = [(await self.current(namespace, now))[1]]
+        entry = await self._bucket.get(namespace)
+        if entry is not None:
+            replaced_at = [one.created_at for one in (entry.value.current, *entry.value.before)]
+            for at, one in zip(replaced_at, entry.value.before, strict=False):
+                if now - at < within_s:
+                    found.append(await self._unwrapped(namespace, one))
+        return found
+
     async def turn(self, namespace: str, now: float) -> str | None:
         """Another key from now on; the one before is kept. None where the namespace has no key."""
         entry = await self._bucket.get(namespace)
