@@ -27,7 +27,9 @@ def build(
     *,
     per_minute: PerMinute = lambda _: None,
 ) -> RouteTable:
-    """``routes``: key ``ns.name`` -> record, all of the bucket as of ``revision``. ``access``: who may invoke it now.
+    """``routes``: key ``ns.name`` -> record, all of the bucket as of ``revision`` that :func:`concerns` the gateway.
+
+    ``access``: who may invoke it now.
 
     ``per_minute``: namespace -> calls. A function is left out, and so goes to the invoker, while it has no live instance, no
     traffic split, or is being deleted; and always where its answers are kept, for the invoker has them. With CORS it goes there
@@ -36,6 +38,11 @@ def build(
     made = (_function(FunctionName.from_key(key), route, access, per_minute) for key, route in routes.items())
     functions = tuple(sorted((each for each in made if each is not None), key=lambda each: each.function))
     return RouteTable(revision, functions, revoked, issuers)
+
+
+def concerns(route: FunctionRoute) -> bool:
+    """Whether a function may be in the table at all: it has endpoints, or CORS that the gateway has to know of."""
+    return not route.deleting and (route.cors is not None or any(one.endpoints for one in route.revisions.values()))
 
 
 def _function(

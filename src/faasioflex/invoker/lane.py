@@ -108,7 +108,7 @@ class Lane:
     def apply(self, route: RevisionRoute) -> None:
         """Take over the endpoints of a new route; what it still lists is tried again even where it refused connections."""
         self._failure = None
-        live = {endpoint.instance: endpoint for endpoint in route.live}
+        live = {endpoint.instance: endpoint for endpoint in route.awake}  # a wake thaws what is frozen
         for instance, slot in list(self._slots.items()):
             slot.dead = False
             if live.get(instance) != slot.endpoint:

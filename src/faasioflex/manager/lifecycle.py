@@ -16,14 +16,17 @@ import structlog
 
 from faasioflex.bus.events import publish_event
 from faasioflex.bus.port import Bus
-from faasioflex.manager.backoff import KILLED_COUNTS, crash_backoff_s, ended_backoff_s
 from faasioflex.manager.builder.port import Builder
+from faasioflex.manager.capacity.desk import NodeDesk, shown
+from faasioflex.manager.crashes import crashed
+from faasioflex.manager.draining import grace_s, in_force, passed
 from faasioflex.manager.journal import Journal
 from faasioflex.manager.members import Members
-from faasioflex.manager.plan import START_ATTEMPTS
+from faasioflex.manager.rollout import seen_ready
 from faasioflex.manager.starting import Starter
 from faasioflex.manager.state import FunctionState, RevisionState, TrackedInstance
-from faasioflex.model.errors import BuildFailed, FfxError, FunctionNotFound, StartFailed, Unavailable
+from faasioflex.manager.vertical.advise import after_out_of_memory
+from faasioflex.model.errors import BuildFailed, FfxError, FunctionNotFound, Unavailable
 from faasioflex.model.function import RevisionRecord
 from faasioflex.model.instance import EgressDenied, Instance, InstanceEnded
 from faasioflex.model.messages import WakeReply
@@ -34,9 +37,9 @@ START_TIMEOUT_S = 60.0
 AWAY_RETRY_S = 0.25  # the launcher is being restarted
 BROKEN_RETRY_S = 5.0  # something that should not fail did: a full disk, an error of ours
 RETIRED_S = 1.0  # who asks to be replaced sooner than that after being ready would be started again without end
-STABLE_S = 3.0  # an instance that served that long did not crash at its start
-LONGEST_HOLD_S = 2.0  # calls wait for a next start that soon; they fail where it comes later
-GATEWAY_WORKERS_S = 1.0  # Envoy acknowledges before its workers have the new endpoints
+
+
+Facts = dict[str, str | int | float | None]
 
 
 class Touch(Protocol):
@@ -56,6 +59,7 @@ class Lifecycle:
         journal: Journal,
         *,
         starter: Starter,
+        node: NodeDesk,
         clock: Callable[[], float],
     ) -> None:
         self._bus = bus
@@ -64,6 +68,7 @@ class Lifecycle:
         self._members = members
         self._journal = journal
         self._starter = starter
+        self._node = node
         self._clock = clock
         self._reconciler: Touch | None = None
         self.tracked: dict[str, FunctionState] = {}  # whose each instance is; nothing has to search all functions
@@ -116,14 +121,25 @@ class Lifecycle:
 
     def begin(self, state: FunctionState, revision: RevisionState, record: RevisionRecord) -> TrackedInstance:
         """Start one instance; it is counted from now on."""
-        one = TrackedInstance(f"i-{secrets.token_hex(8)}", revision.number, self._clock())
+        limits = record.limits
+        one = TrackedInstance(
+            f"i-{secrets.token_hex(8)}",
+            revision.number,
+            self._clock(),
+            memory_bytes=revision.memory_bytes or limits.memory_bytes,
+            cpu=limits.cpu,
+            timeout_s=limits.timeout_s,
+        )
         self._track(state, one)
         self._spawn(self._start(state, revision, record, one))
         return one
 
     def adopt(self, state: FunctionState, instance: Instance, *, ready: bool) -> None:
         """Take over what an earlier manager started. What was told to stop goes on finishing its calls."""
+        limits = state.limits_of(instance.revision)
         one = TrackedInstance(instance.id, instance.revision, instance.started_at, instance)
+        one.memory_bytes, one.cpu = instance.memory_bytes or limits.memory_bytes, instance.cpu or limits.cpu
+        one.frost = "frozen" if instance.frozen else ""
         one.announced = instance.state == "ready"
         self._track(state, one)
         revision = state.revisions.get(one.revision)
@@ -141,6 +157,7 @@ class Lifecycle:
     def _track(self, state: FunctionState, one: TrackedInstance) -> None:
         state.instances[one.id] = one
         self.tracked[one.id] = state
+        self._node.ledger.take(one.id, state.name.key, one.memory_bytes)
 
     def _untrack(self, state: FunctionState, instance: str) -> TrackedInstance | None:
         """Also ends what waits for it (unless that is who asks)."""
@@ -148,6 +165,7 @@ class Lifecycle:
         if one is None:
             return None
         self.tracked.pop(instance, None)
+        self._node.ledger.release(instance)
         if one.waiting is not None and one.waiting is not asyncio.current_task():
             one.waiting.cancel()
         return one
@@ -202,11 +220,12 @@ class Lifecycle:
             return
         now = self._clock()
         one.ready_at = one.ready_at or now
+        one.awake_since = max(one.awake_since, now)
         if one.instance is None:
             return
         revision = state.revisions.get(one.revision)
         if revision is not None:
-            revision.first_ready_at = revision.first_ready_at or now
+            seen_ready(state, revision, now)
             revision.attempts, revision.message = 0, None
         if one.leaving:
             return  # too late: whoever waits gets the next one
@@ -247,35 +266,28 @@ class Lifecycle:
     def _crashed(
         self, state: FunctionState, revision: RevisionState, one: TrackedInstance, event: InstanceEnded, now: float
     ) -> None:
-        if event.reason == "lost":
-            revision.attempts, revision.ends, revision.retry_at = 0, 0, None  # the launcher died, not the function
+        if event.reason == "out-of-memory" and self._given_more(state, revision, one):
+            revision.retry_at = None  # there is no cause for it to happen again
             return
-        served = event.was_ready and revision.first_ready_at is not None
-        if served:
-            stable = one.ready_at is not None and now - one.ready_at >= STABLE_S
-            revision.attempts, revision.ends = 0, 1 if stable else revision.ends + 1
-            delay_s = ended_backoff_s(revision.ends, killed=event.reason == "killed")
-        else:
-            revision.attempts += 1
-            if event.reason == "killed" and revision.first_ready_at is not None:
-                revision.attempts = min(revision.attempts, KILLED_COUNTS)  # somebody ended it: no fault of its own
-            delay_s = crash_backoff_s(revision.attempts)
-        revision.retry_at = now + delay_s if delay_s else None
-        tail = "\n".join(event.last_lines[-10:])
-        words = event.detail + (f"; its last log lines:\n{tail}" if tail else "; it wrote no log")
-        if revision.first_ready_at is None:
-            revision.message = f"it does not start: {words}"
-            if revision.attempts >= START_ATTEMPTS:
-                revision.failed = True
-                self.fail_waiters(state, revision.number, StartFailed(revision.message))
-        elif served:
-            if revision.ends > 1:
-                revision.message = f"it ended {revision.ends} times in a row, each soon after it was ready: {words}"
-        else:
-            revision.message = f"it ended before it was ready ({revision.attempts} in a row): {words}"
-            hopeless = event.reason != "killed" and revision.attempts >= START_ATTEMPTS
-            if hopeless or delay_s > LONGEST_HOLD_S:
-                self.fail_waiters(state, revision.number, StartFailed(revision.message))
+        hopeless = crashed(revision, one, event, now)
+        if hopeless is not None:
+            self.fail_waiters(state, revision.number, hopeless)
+
+    def _given_more(self, state: FunctionState, revision: RevisionState, one: TrackedInstance) -> bool:
+        """After an end for want of memory: whether the next start may have more, and says so."""
+        limits = state.limits_of(revision.number)
+        more = after_out_of_memory(one.memory_bytes, limits)
+        if more is None:
+            return False
+        revision.memory_bytes = max(more, revision.memory_bytes or 0)
+        words = (
+            f"out of memory at {shown(one.memory_bytes)}: the next start gets {shown(revision.memory_bytes)} "
+            f"(limits.max_memory_bytes is {shown(limits.max_memory_bytes or 0)})"
+        )
+        self._journal.note(state, one, words)
+        facts: Facts = {"memory_bytes": revision.memory_bytes, "from_memory_bytes": one.memory_bytes, "reason": words}
+        self._spawn(publish_event(self._bus, "instance", "resized", state.name, _facts(one) | facts))
+        return True
 
     def fail_waiters(self, state: FunctionState, number: int, error: FfxError) -> None:
         """Tell who waits for the revision that nothing comes."""
@@ -291,6 +303,7 @@ class Lifecycle:
         Called after the routes are written that say where calls go instead.
         """
         one.leaving = True
+        self._node.ledger.leave(one.id)
         if one.ready_at is None:
             one.draining = True  # it never was in the routes and never comes in
         if one.waiting is not None:
@@ -298,16 +311,13 @@ class Lifecycle:
         one.waiting = self._spawn(self._drain(state, one))
 
     async def _drain(self, state: FunctionState, one: TrackedInstance) -> None:
-        grace_s = self._grace_s(state, one.revision)
+        may_take_s = grace_s(state, one)
         if not one.draining:
-            await self._members.applied(state.route_revision)
+            await in_force(self._members, state.route_revision, self._is_pressed)
             one.draining = True
             self._touch(state.name.key)
-            while state.drained_at(one.id) is None:
-                await state.route_written.wait()
-            await self._members.applied(state.route_revision)
-            await asyncio.sleep(GATEWAY_WORKERS_S)
-        await self._stop_for_good(one.id, grace_s)
+            await passed(state, one, self._members, self._is_pressed)
+        await self._stop_for_good(one.id, may_take_s)
         self.ended(
             state,
             InstanceEnded(one.id, state.name, state.record.uid, one.revision, "stopped", "stopped", was_ready=True),
@@ -325,11 +335,8 @@ class Lifecycle:
             else:
                 return
 
-    @staticmethod
-    def _grace_s(state: FunctionState, number: int) -> float:
-        if state.route is not None and number in state.route.revisions:
-            return state.route.revisions[number].limits.timeout_s
-        return 30.0
+    def _is_pressed(self) -> bool:
+        return self._node.pressed
 
     def abandon(self, state: FunctionState) -> None:
         """The function is no more (or another has its name): what still runs of it is ended at once."""
@@ -382,5 +389,5 @@ async def _logged(work: Coroutine[Any, Any, None]) -> None:
         log.exception("step failed")
 
 
-def _facts(one: TrackedInstance) -> dict[str, str | int | float | None]:
+def _facts(one: TrackedInstance) -> Facts:
     return {"instance": one.id, "revision": one.revision}

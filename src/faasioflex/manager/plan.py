@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from faasioflex.manager.capacity.desk import NodeRoom
 from faasioflex.manager.room import Room
 from faasioflex.model.function import Scaling
 
@@ -29,6 +30,8 @@ class RevisionView:
     wanted: int | None = None  # by the autoscaler; None where it has not decided yet
     checked_until: float | None = None  # deployed without traffic: kept warm until then
     memory_bytes: int = 0  # of one instance
+    healthy: bool = False  # one is ready, and the traffic waits until as many are as are kept
+    ceiling: int | None = None  # so many stay while nobody calls: others need the memory
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class FunctionView:
     instances: tuple[InstanceView, ...]
     now: float
     room: Room | None = None  # of the namespace; None: no quota
+    node: NodeRoom | None = None  # of the node's memory, for this function; None: no bound
 
 
 @dataclass(frozen=True)
@@ -67,10 +71,11 @@ class Start:
 
 @dataclass(frozen=True)
 class Hold:
-    """An instance is wanted and not started: ``why``, in words, a quota of the namespace is in the way. Look again soon."""
+    """An instance is wanted and not started: ``why``, in words, a quota or the node's memory is in the way. Look again soon."""
 
     revision: int
     why: str
+    node: bool = False  # the node's memory it is, not the namespace's quota
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,7 @@ def plan(view: FunctionView) -> list[Step]:
     """
     steps: list[Step] = []
     wake_ups: list[float] = []
-    room = view.room
+    rooms = (view.room, view.node)
     live = [instance for instance in view.instances if not instance.draining]
     known = {revision.number: revision for revision in view.revisions}
     for revision in sorted(view.revisions, key=lambda item: item.number, reverse=True):
@@ -115,7 +120,7 @@ def plan(view: FunctionView) -> list[Step]:
         if wanted > 0 and revision.build == "none":
             begin.append(Build(revision.number))
         if wanted > len(mine) and revision.build == "done":
-            starts, room = _starts(revision, wanted - len(mine), room)
+            starts, rooms = _starts(revision, wanted - len(mine), rooms)
             begin.extend(starts)
         if begin and revision.retry_at is not None and revision.retry_at > view.now:
             wake_ups.append(revision.retry_at)
@@ -136,26 +141,39 @@ def plan(view: FunctionView) -> list[Step]:
     return steps
 
 
-def _starts(revision: RevisionView, count: int, room: Room | None) -> tuple[list[Step], Room | None]:
+Rooms = tuple[Room | None, NodeRoom | None]
+
+
+def hold(revision: int, memory_bytes: int, rooms: Rooms) -> Hold | None:
+    """None where one more instance fits."""
+    for room in rooms:
+        why = room.why_not(memory_bytes) if room is not None else None
+        if why is not None:
+            return Hold(revision, why, node=room is rooms[1])
+    return None
+
+
+def _starts(revision: RevisionView, count: int, rooms: Rooms) -> tuple[list[Step], Rooms]:
     """As many as there is room for, and what is left of it."""
     found: list[Step] = []
     for _ in range(count):
-        if room is not None:
-            why = room.why_not(revision.memory_bytes)
-            if why is not None:
-                found.append(Hold(revision.number, why))
-                break
-            room = room.without(revision.memory_bytes)
+        held = hold(revision.number, revision.memory_bytes, rooms)
+        if held is not None:
+            found.append(held)
+            break
+        quota, node = rooms
+        rooms = (quota and quota.without(revision.memory_bytes), node and node.without(revision.memory_bytes))
         found.append(Start(revision.number))
-    return found, room
+    return found, rooms
 
 
 def wanted_instances(view: FunctionView, revision: RevisionView, live: list[InstanceView]) -> int:
     """How many live instances the revision should have now, 0 to ``max_instances``."""
     if view.deleting or revision.failed or revision.build == "failed":
         return 0
-    if not revision.was_ready:
-        return 1  # build it, start it, look whether it is healthy
+    most = max(1, view.scaling.max_instances)
+    if not revision.was_ready:  # build it, start it, look whether it is healthy; then as many as are always kept
+        return min(max(1, view.scaling.min_instances), most) if revision.healthy else 1
     floor = 0
     if revision.wake_until is not None and revision.wake_until > view.now:
         floor = 1
@@ -169,7 +187,10 @@ def wanted_instances(view: FunctionView, revision: RevisionView, live: list[Inst
             mine = sum(1 for instance in live if instance.revision == revision.number)
             wanted = max(1, others, mine)  # also when those others are gone
         floor = max(floor, wanted, view.scaling.min_instances)
-    return min(floor, max(1, view.scaling.max_instances))
+    if revision.ceiling is not None:
+        kept = view.scaling.min_instances if view.traffic.get(revision.number, 0) > 0 else 0
+        floor = min(floor, max(revision.ceiling, kept))
+    return min(floor, most)
 
 
 def _first_to_go(instances: list[InstanceView]) -> list[InstanceView]:

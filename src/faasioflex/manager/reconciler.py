@@ -13,6 +13,9 @@ from faasioflex.bus.mirror import Mirror
 from faasioflex.bus.port import Bus, Entry
 from faasioflex.identity.tokens.mint import FUNCTION_S, function_jti
 from faasioflex.identity.tokens.revocations import Revocations
+from faasioflex.manager.capacity.desk import NodeDesk
+from faasioflex.manager.capacity.pressure import Pressure
+from faasioflex.manager.floors import FOREVER_S, checked_until, wake_floor
 from faasioflex.manager.lifecycle import Lifecycle
 from faasioflex.manager.members import Members
 from faasioflex.manager.plan import (
@@ -24,15 +27,18 @@ from faasioflex.manager.plan import (
     LookAgain,
     Remove,
     RevisionView,
+    Rooms,
     Start,
     Step,
+    hold,
     plan,
 )
 from faasioflex.manager.report import function_route, function_status
+from faasioflex.manager.rollout import enough_waited, is_waiting, until
 from faasioflex.manager.room import Room
 from faasioflex.manager.state import FunctionState, RevisionState
-from faasioflex.model.errors import Conflict, FunctionNotFound, QuotaExceeded, RevisionNotFound, Unavailable
-from faasioflex.model.function import FunctionRecord, RevisionRecord
+from faasioflex.model.errors import Conflict, FunctionNotFound, NodeFull, QuotaExceeded, RevisionNotFound, Unavailable
+from faasioflex.model.function import FunctionRecord, Limits, RevisionRecord
 from faasioflex.model.identity import Quota
 from faasioflex.model.names import FunctionName
 from faasioflex.model.route import FunctionRoute
@@ -42,7 +48,6 @@ log = structlog.get_logger(__name__)
 WORKERS = 8
 RETRY_S = 0.5  # after a look that failed because a part is away
 APPLIED_WAIT_S = 2.0  # status says «ready» only when calls go there, but does not wait for ever to say it
-FOREVER_S = 3600.0
 HELD_S = 1.0  # until the next look for room in the namespace's quota
 
 
@@ -54,11 +59,20 @@ class Reconciler:
     """
 
     def __init__(
-        self, bus: Bus, lifecycle: Lifecycle, members: Members, clock: Callable[[], float] = time.time
+        self,
+        bus: Bus,
+        lifecycle: Lifecycle,
+        members: Members,
+        *,
+        node: NodeDesk,
+        pressure: Pressure,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._bus = bus
         self._lifecycle = lifecycle
         self._members = members
+        self._node = node
+        self._pressure = pressure
         self._clock = clock
         self._revocations = Revocations(bus, clock)
         self.states: dict[str, FunctionState] = {}
@@ -92,6 +106,7 @@ class Reconciler:
         self._functions.listen(self._touch_all)
         self._scale.listen(self._touch_all)
         self._quotas.listen(self._touch_held)
+        self._node.ledger.on_less = self._touch_waiting
         self._workers = [asyncio.create_task(self._work()) for _ in range(WORKERS)]
         self._touch_all(set(self._functions.entries) | self._written)
 
@@ -114,11 +129,10 @@ class Reconciler:
             self._queue.put_nowait(key)
 
     def touch_later(self, key: str, delay_s: float) -> None:
-        state = self.states.get(key)
+        state, loop = self.states.get(key), asyncio.get_running_loop()
         if state is None:
-            asyncio.get_running_loop().call_later(delay_s, self.touch, key)
+            loop.call_later(delay_s, self.touch, key)
             return
-        loop = asyncio.get_running_loop()
         if state.timer and not state.timer.cancelled() and state.timer.when() > loop.time():
             if state.timer.when() <= loop.time() + delay_s:
                 return  # an earlier look is ordered; it orders the next
@@ -146,6 +160,10 @@ class Reconciler:
             if state.name.namespace in namespaces and any(revision.held for revision in state.revisions.values()):
                 self.touch(key)
 
+    def _touch_waiting(self) -> None:
+        for key in self._node.next_ones():
+            self.touch(key)
+
     async def _work(self) -> None:
         while True:
             key = await self._queue.get()
@@ -172,10 +190,17 @@ class Reconciler:
             return
         state = self._state(key, entry.value, entry.revision)
         if state.record.deleting:
-            self._fail_waiters(state, list(state.waiters), FunctionNotFound(f"{state.name} is being deleted"))
+            for number in list(state.waiters):
+                self._lifecycle.fail_waiters(state, number, FunctionNotFound(f"{state.name} is being deleted"))
+        enough_waited(state, self._clock())
+        for revision in state.revisions.values():
+            if is_waiting(state, revision):
+                self.touch_later(key, until(revision) - self._clock() + 0.01)
         steps = plan(self._view(key, state))
         for revision in state.revisions.values():
             revision.held = None
+        if not any(isinstance(step, Hold) and step.node for step in steps):
+            self._node.no_longer(key)
         for step in steps:
             if not isinstance(step, Drain):
                 await self._do(key, state, step)
@@ -204,14 +229,9 @@ class Reconciler:
                 state.revisions[number] = self._remembered(state, number)
         for number in set(state.revisions) - set(record.revisions):
             del state.revisions[number]
-            self._fail_waiters(state, [number], RevisionNotFound(f"{state.name} has no revision {number} any more"))
+            gone = RevisionNotFound(f"{state.name} has no revision {number} any more")
+            self._lifecycle.fail_waiters(state, number, gone)
         return state
-
-    def _fail_waiters(
-        self, state: FunctionState, numbers: list[int], error: FunctionNotFound | RevisionNotFound
-    ) -> None:
-        for number in numbers:
-            self._lifecycle.fail_waiters(state, number, error)
 
     @staticmethod
     def _remembered(state: FunctionState, number: int) -> RevisionState:
@@ -227,44 +247,42 @@ class Reconciler:
         now = self._clock()
         scale_entry = self._scale.entries.get(key)
         scale = scale_entry.value if scale_entry and scale_entry.value.function_uid == state.record.uid else None
-        revisions = []
-        for number, revision in state.revisions.items():
-            revisions.append(
-                RevisionView(
-                    number=number,
-                    build=revision.build,
-                    was_ready=revision.first_ready_at is not None,
-                    failed=revision.failed,
-                    retry_at=revision.retry_at,
-                    wake_until=now + FOREVER_S
-                    if state.waiters.get(number)
-                    else wake_floor(state.record, revision, scale, now),
-                    wanted=scale.instances.get(number) if scale else None,
-                    checked_until=self._checked_until(state.record, revision),
-                    memory_bytes=self._memory_bytes(state, number),
-                )
+        revisions = tuple(
+            RevisionView(
+                number=number,
+                build=revision.build,
+                was_ready=revision.first_ready_at is not None,
+                failed=revision.failed,
+                retry_at=revision.retry_at,
+                wake_until=now + FOREVER_S
+                if state.waiters.get(number)
+                else wake_floor(state.record, revision, scale, now),
+                wanted=scale.instances.get(number) if scale else None,
+                checked_until=checked_until(state.record, revision, self._rollout(state, number)),
+                memory_bytes=self._memory_bytes(state, number),
+                healthy=is_waiting(state, revision),
+                ceiling=revision.ceiling,
             )
+            for number, revision in state.revisions.items()
+        )
         instances = tuple(
             InstanceView(one.id, one.revision, one.ready_at is not None, one.leaving, one.started_at)
             for one in state.instances.values()
         )
         shares = traffic(state.record, function_status(state))
-        room = self._room(state.name.namespace)
         return FunctionView(
-            state.record.deleting, state.record.spec.scaling, shares, tuple(revisions), instances, now, room
+            state.record.deleting,
+            state.record.spec.scaling,
+            shares,
+            revisions,
+            instances,
+            now,
+            *self._rooms(state),
         )
 
-    def _checked_until(self, record: FunctionRecord, revision: RevisionState) -> float | None:
-        """A revision deployed without traffic stays warm for ``idle_s`` after its check, for the traffic change.
-
-        A scale request after the check ends that.
-        """
-        entry = self._revisions.entries.get(record.revisions[revision.number])
-        if revision.first_ready_at is None or entry is None or entry.value.rollout == "all":
-            return None
-        if record.scale is not None and record.scale.at > revision.first_ready_at:
-            return None
-        return revision.first_ready_at + record.spec.scaling.idle_s
+    def _rollout(self, state: FunctionState, number: int) -> str:
+        entry = self._revisions.entries.get(state.record.revisions[number])
+        return entry.value.rollout if entry is not None else "all"
 
     async def _do(self, key: str, state: FunctionState, step: Step) -> None:
         match step:
@@ -275,44 +293,50 @@ class Reconciler:
             case Start(revision=number):
                 record = await self.revision_record(state, number)
                 if record is not None:
-                    room = self._room(state.name.namespace)  # again: others of the namespace were looked at meanwhile
-                    why = room.why_not(record.limits.memory_bytes) if room is not None else None
-                    if why is None:
+                    # again: others were looked at meanwhile
+                    held = hold(number, self._memory_bytes(state, number), self._rooms(state))
+                    if held is None:
                         self._lifecycle.begin(state, state.revisions[number], record)
                     else:
-                        self._hold(key, state, state.revisions[number], why)
-            case Hold(revision=number, why=why):
-                self._hold(key, state, state.revisions[number], why)
+                        self._hold(key, state, state.revisions[number], held)
+            case Hold(revision=number):
+                self._hold(key, state, state.revisions[number], step)
             case Remove():
                 await self._remove(key, state)
             case LookAgain(at=at):
                 self.touch_later(key, at - self._clock() + 0.01)
 
-    def _hold(self, key: str, state: FunctionState, revision: RevisionState, why: str) -> None:
-        """Who waits for its first instance is told at once, and asks for none any more."""
-        revision.held = why
-        if not state.live_of(revision.number):
+    def _hold(self, key: str, state: FunctionState, revision: RevisionState, held: Hold) -> None:
+        """Who waits for its first instance is told at once, and asks for none any more; unless there will be room in a moment."""
+        revision.held = held.why
+        if is_waiting(state, revision):
+            revision.first_ready_at = self._clock()  # more of it will not come: it serves with what it has
+        coming = held.node and self._pressure.relieve(state, self._memory_bytes(state, revision.number), held.why)
+        if not coming and not state.live_of(revision.number):
             revision.woken_at = None
-            self._lifecycle.fail_waiters(state, revision.number, QuotaExceeded(why))
+            error = NodeFull(held.why) if held.node else QuotaExceeded(held.why)
+            self._lifecycle.fail_waiters(state, revision.number, error)
         self.touch_later(key, HELD_S)
 
-    def _room(self, namespace: str) -> Room | None:
+    def _rooms(self, state: FunctionState) -> Rooms:
         """As of this moment: between it and the start that it is asked for nothing may be awaited."""
+        return self.quota_room(state.name.namespace), self._node.room(state.name.key)
+
+    def quota_room(self, namespace: str) -> Room | None:
         entry = self._quotas.entries.get(namespace)
         if entry is None or (entry.value.instances is None and entry.value.memory_bytes is None):
             return None
-        sizes = [
-            self._memory_bytes(state, one.revision)
-            for state in self.states.values()
-            if state.name.namespace == namespace
-            for one in state.instances.values()
-        ]
-        return Room(namespace, entry.value, len(sizes), sum(sizes))
+        held = self._node.ledger.namespaces.get(namespace)
+        return Room(namespace, entry.value, held.instances if held else 0, held.memory_bytes if held else 0)
+
+    def limits_of(self, state: FunctionState, number: int) -> Limits:
+        """Of a revision, as its users set them."""
+        entry = self._revisions.entries.get(state.record.revisions.get(number, ""))
+        return entry.value.limits if entry is not None else state.record.spec.limits
 
     def _memory_bytes(self, state: FunctionState, number: int) -> int:
-        entry = self._revisions.entries.get(state.record.revisions.get(number, ""))
-        limits = entry.value.limits if entry is not None else state.record.spec.limits
-        return limits.memory_bytes
+        """Of its next instance."""
+        return state.revisions[number].memory_bytes or self.limits_of(state, number).memory_bytes
 
     async def _write(self, key: str, state: FunctionState) -> None:
         """Routes first, then, once calls go there, the status that says so."""
@@ -373,17 +397,3 @@ class Reconciler:
             self._written.discard(key)
         self._known_status.pop(key, None)
         self._known_routes.pop(key, None)
-
-
-def wake_floor(record: FunctionRecord, revision: RevisionState, scale: DesiredScale | None, now: float) -> float | None:
-    """Until when a woken revision keeps one instance: ``idle_s`` long, and until the autoscaler has decided after the wake.
-
-    A scale request after the wake ends it: who says «to zero» means it.
-    """
-    if revision.woken_at is None:
-        return None
-    if record.scale is not None and record.scale.at > revision.woken_at:
-        return None
-    if scale is None or scale.decided_at < revision.woken_at:
-        return now + FOREVER_S
-    return revision.woken_at + record.spec.scaling.idle_s

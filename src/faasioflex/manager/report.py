@@ -17,7 +17,7 @@ def revision_status(state: FunctionState, revision: RevisionState) -> RevisionSt
     name: RevisionStateName
     if revision.failed or revision.build == "failed":
         name = "failed"
-    elif ready:
+    elif ready and revision.first_ready_at is not None:
         name = "ready"
     elif revision.first_ready_at is not None:
         name = "starting" if state.live_of(revision.number) else "idle"
@@ -56,7 +56,7 @@ def function_route(
     for number in sorted(records):
         revision = state.revisions.get(number)
         endpoints = tuple(
-            Endpoint(one.id, one.instance.address, one.draining)
+            Endpoint(one.id, one.instance.address, one.draining, one.frost != "")
             for one in sorted(state.instances.values(), key=lambda item: item.id)
             if one.revision == number and one.instance is not None and one.ready_at is not None
         )

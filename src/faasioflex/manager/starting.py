@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from faasioflex.manager.instance_files import InstanceFiles
 from faasioflex.manager.state import FunctionState, RevisionState, TrackedInstance
 from faasioflex.model.function import RevisionRecord
@@ -36,7 +38,7 @@ class Starter:
             runtime=record.runtime,
             handler=record.handler,
             env=record.env,
-            limits=record.limits,
+            limits=replace(record.limits, memory_bytes=one.memory_bytes),
             network=record.network,
             code=built,
             platform_url=self._platform_url,

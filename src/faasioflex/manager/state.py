@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import Literal
 
 from faasioflex.manager.plan import BuildState
-from faasioflex.model.function import FunctionRecord
+from faasioflex.model.function import FunctionRecord, Limits
 from faasioflex.model.instance import Instance
 from faasioflex.model.messages import WakeReply
 from faasioflex.model.names import FunctionName
@@ -29,6 +30,11 @@ class RevisionState:
     retry_at: float | None = None
     woken_at: float | None = None
     held: str | None = None  # why an instance that is wanted is not started, as of the last look
+    ceiling: int | None = None  # instances that may stay while nobody calls: others need the memory
+    healthy_at: float | None = (
+        None  # an instance was ready; it takes traffic when as many are as are kept (see rollout)
+    )
+    memory_bytes: int | None = None  # of the next start, where limits.memory_bytes was not enough
 
 
 @dataclass
@@ -45,6 +51,11 @@ class TrackedInstance:
     ready_at: float | None = None
     leaving: bool = False
     draining: bool = False
+    memory_bytes: int = 0  # its limits as they are now
+    cpu: float = 0.0
+    timeout_s: float | None = None  # of its revision: how long it may go on after SIGTERM; None: not known any more
+    frost: Literal["", "marked", "frozen"] = ""  # marked: the routes lead past it, so that it can be frozen
+    awake_since: float = 0.0  # ready or thawed then
     announced: bool = False  # that it is ready: in the log and as an event, once
     waiting: asyncio.Task[None] | None = None  # for its first sign of life, or for its drain: over when it ends
 
@@ -72,11 +83,17 @@ class FunctionState:
     def ready_of(self, revision: int) -> list[TrackedInstance]:
         return [one for one in self.live_of(revision) if one.ready_at is not None and one.instance is not None]
 
-    def drained_at(self, instance: str) -> int | None:
+    def passed_at(self, instance: str) -> int | None:
         """The revision of the routes that were written without new calls for the instance; None while they have them."""
         if self.route is None:
             return None
-        for revision in self.route.revisions.values():
-            if any(endpoint.instance == instance and not endpoint.draining for endpoint in revision.endpoints):
-                return None
+        if any(
+            endpoint.instance == instance for revision in self.route.revisions.values() for endpoint in revision.awake
+        ):
+            return None
         return self.route_revision
+
+    def limits_of(self, revision: int) -> Limits:
+        """As far as the routes still know; else those of the newest revision."""
+        route = self.route.revisions.get(revision) if self.route is not None else None
+        return route.limits if route is not None else self.record.spec.limits

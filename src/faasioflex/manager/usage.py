@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass, field
 
 import structlog
 
 from faasioflex.bus.codec import encode
 from faasioflex.bus.port import Bus
+from faasioflex.manager.capacity.desk import NodeDesk
+from faasioflex.manager.state import FunctionState
 from faasioflex.model.errors import FfxError
 from faasioflex.model.instance import Instance
 from faasioflex.model.messages import USAGE_SUBJECT, RevisionUsage, UsageReport
@@ -20,12 +23,25 @@ EVERY_S = 5.0
 Used = Mapping[str, tuple[int, float]]  # instance -> memory in bytes, CPU seconds so far
 
 
-def by_revision(instances: Iterable[Instance], used: Used, before: Used | None) -> tuple[RevisionUsage, ...]:
-    """Sums over the instances of each revision. ``before``: what the look before found, None at the first.
+@dataclass
+class _Sum:
+    instances: int = 0
+    memory_bytes: int = 0
+    cpu_s: float = 0.0
+    memory_limit_bytes: int = 0
+    cpu_limit: float = 0.0
+    states: dict[str, int] = field(default_factory=dict)
+
+
+def by_revision(
+    instances: Iterable[Instance], used: Used, before: Used | None, leaving: Container[str] = ()
+) -> tuple[RevisionUsage, ...]:
+    """Sums over the instances of each revision. ``before``: what the look before found, None at the first; ``leaving``: those
+    that are being drained.
 
     An instance that came meanwhile has used all of its CPU time since; one that has ended takes the rest with it.
     """
-    sums: dict[tuple[str, str, int], tuple[int, int, float]] = {}
+    sums: dict[tuple[str, str, int], _Sum] = {}
     for one in instances:
         if one.id not in used:
             continue
@@ -35,12 +51,21 @@ def by_revision(instances: Iterable[Instance], used: Used, before: Used | None) 
         elif one.id in before:
             cpu_s = max(cpu_s - before[one.id][1], 0.0)
         key = (one.function.namespace, one.function.name, one.revision)
-        count, memory_sum, cpu_sum = sums.get(key, (0, 0, 0.0))
-        sums[key] = count + 1, memory_sum + memory_bytes, cpu_sum + cpu_s
-    return tuple(
-        RevisionUsage(*key, instances=count, memory_bytes=memory_bytes, cpu_s=round(cpu_s, 6))
-        for key, (count, memory_bytes, cpu_s) in sorted(sums.items())
-    )
+        total = sums.setdefault(key, _Sum())
+        total.instances += 1
+        total.memory_bytes += memory_bytes
+        total.cpu_s = round(total.cpu_s + cpu_s, 6)
+        total.memory_limit_bytes += one.memory_bytes
+        total.cpu_limit = round(total.cpu_limit + one.cpu, 6)
+        state = _state(one, leaving)
+        total.states[state] = total.states.get(state, 0) + 1
+    return tuple(RevisionUsage(*key, **vars(total)) for key, total in sorted(sums.items()))
+
+
+def _state(one: Instance, leaving: Container[str]) -> str:
+    if one.state == "stopping" or one.id in leaving:
+        return "draining"
+    return "frozen" if one.frozen else one.state
 
 
 class UsageReports:
@@ -50,6 +75,8 @@ class UsageReports:
         self,
         bus: Bus,
         driver: RuntimeDriver,
+        tracked: Mapping[str, FunctionState],
+        node: NodeDesk,
         *,
         member: str = "manager.local",
         every_s: float = EVERY_S,
@@ -57,6 +84,8 @@ class UsageReports:
     ) -> None:
         self._bus = bus
         self._driver = driver
+        self._tracked = tracked
+        self._node = node
         self._member = member
         self._every_s = every_s
         self._clock = clock
@@ -77,9 +106,16 @@ class UsageReports:
         instances = await self._driver.observe()
         now = self._clock()
         before, self._before = self._before, (now, used)
-        usages = by_revision(instances, used, before[1] if before else None)
-        period_s = now - before[0] if before else 0.0
-        await self._bus.publish(USAGE_SUBJECT, encode(UsageReport(self._member, now, period_s, usages)))
+        leaving = {identifier for identifier, state in self._tracked.items() if state.instances[identifier].leaving}
+        report = UsageReport(
+            self._member,
+            now,
+            period_s=now - before[0] if before else 0.0,
+            usages=by_revision(instances, used, before[1] if before else None, leaving),
+            memory_budget_bytes=self._node.budget_bytes,
+            memory_reserved_bytes=self._node.ledger.total.memory_bytes,
+        )
+        await self._bus.publish(USAGE_SUBJECT, encode(report))
 
     async def _run(self) -> None:
         while True:

@@ -8,10 +8,12 @@ from collections.abc import Awaitable, Callable
 
 from faasioflex.bus.codec import decode, encode
 from faasioflex.bus.port import Bus
-from faasioflex.manager.lifecycle import LONGEST_HOLD_S
+from faasioflex.manager.crashes import LONGEST_HOLD_S
+from faasioflex.manager.freezing import Freezer
+from faasioflex.manager.load import Load
 from faasioflex.manager.observer import Observer
 from faasioflex.manager.reconciler import Reconciler
-from faasioflex.manager.state import FunctionState, RevisionState
+from faasioflex.manager.state import FunctionState, RevisionState, TrackedInstance
 from faasioflex.model.errors import FfxError, FunctionNotFound, RevisionNotFound, StartFailed, Unavailable
 from faasioflex.model.messages import WAKE_SUBJECT, WakeReply, WakeRequest
 from faasioflex.model.names import FunctionName
@@ -23,11 +25,20 @@ class WakeDesk:
     """Answers wake requests, each when there is something to say."""
 
     def __init__(
-        self, bus: Bus, reconciler: Reconciler, observer: Observer, clock: Callable[[], float] = time.time
+        self,
+        bus: Bus,
+        reconciler: Reconciler,
+        observer: Observer,
+        *,
+        freezer: Freezer,
+        load: Load,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._bus = bus
         self._reconciler = reconciler
         self._observer = observer
+        self._freezer = freezer
+        self._load = load
         self._clock = clock
         self._unsubscribe: Callable[[], Awaitable[None]] | None = None
         self._waiting: set[asyncio.Future[WakeReply]] = set()
@@ -53,9 +64,17 @@ class WakeDesk:
 
     async def wake(self, request: WakeRequest) -> WakeReply:
         """Raises: FunctionNotFound, RevisionNotFound, StartFailed, Unavailable."""
+        began = time.monotonic()
         name = FunctionName(request.namespace, request.name)
         state, revision = self._find(name, request.revision)
-        if state.ready_of(request.revision):
+        self._load.called(name.key, request.revision)
+        revision.ceiling = None
+        there = state.ready_of(request.revision)
+        if there and all(one.frost for one in there):
+            revision.woken_at = self._clock()
+            await self._freezer.thaw(state, there[0])
+            return _here(there[0], time.monotonic() - began)
+        if there:
             # The caller could not reach what we believe is there: look before it is told again.
             try:
                 await asyncio.wait_for(self._observer.seen_anew(), LONGEST_S)
@@ -63,10 +82,9 @@ class WakeDesk:
                 raise Unavailable(f"{name} cannot be started: {self._observer.away}") from None
             state, revision = self._find(name, request.revision)  # both may have changed meanwhile
         revision.woken_at = self._clock()
-        ready = state.ready_of(request.revision)
+        ready = [one for one in state.ready_of(request.revision) if not one.frost]
         if ready:
-            one = ready[0]
-            return WakeReply(instance=one.id, address=one.instance.address if one.instance else None)
+            return _here(ready[0], 0.0)
         if revision.failed:
             raise StartFailed(revision.message or f"revision {request.revision} of {name} failed")
         if revision.retry_at is not None and revision.retry_at - self._clock() > LONGEST_HOLD_S:
@@ -97,3 +115,7 @@ class WakeDesk:
         finally:
             self._waiting.discard(waiter)
             state.waiters.get(number, set()).discard(waiter)
+
+
+def _here(one: TrackedInstance, took_s: float) -> WakeReply:
+    return WakeReply(instance=one.id, address=one.instance.address if one.instance else None, took_s=round(took_s, 4))

@@ -182,6 +182,13 @@ class Unavailable(FfxError):
     retry_after_s = 2
 
 
+class NodeFull(FfxError):
+    """The memory for instances is used up, and it is not this function's turn."""
+
+    code, status, title = "node-full", 503, "No memory is left for another instance"
+    retry_after_s = 5
+
+
 class DeadlineExceeded(FfxError):
     code, status, title = "deadline-exceeded", 504, "The deadline has passed"
 

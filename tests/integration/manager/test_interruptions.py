@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from faasioflex.manager import lifecycle, observer
+from faasioflex.manager import draining, lifecycle, observer
 from faasioflex.model.errors import Invalid
 from faasioflex.model.function import RevisionRecord
 from faasioflex.model.instance import BuiltCode, Instance, InstanceSpec
@@ -165,9 +165,7 @@ async def test_what_replaces_an_instance_takes_calls_while_nobody_acknowledges(w
     old = await _serving(world)
     world.acknowledge = False
     world.driver.end(old, "killed", "ended by signal 9")
-    await world.until(
-        lambda: bool(world.live(1)) and world.live(1) != [old], within_s=lifecycle.GATEWAY_WORKERS_S * 1.5
-    )
+    await world.until(lambda: bool(world.live(1)) and world.live(1) != [old], within_s=draining.GATEWAY_WORKERS_S * 1.5)
 
 
 async def test_the_status_does_not_wait_for_acknowledgements_for_ever(world: World) -> None:

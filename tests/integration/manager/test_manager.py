@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from faasioflex.manager.lifecycle import LONGEST_HOLD_S
+from faasioflex.manager.crashes import LONGEST_HOLD_S
 from faasioflex.model.function import ScaleRequest, Scaling
 from faasioflex.model.instance import InstanceSpec
 from faasioflex.model.messages import WakeReply

@@ -11,6 +11,8 @@ import pytest
 
 from faasioflex.bus.codec import decode
 from faasioflex.bus.memory import MemoryBus
+from faasioflex.manager.capacity.desk import NodeDesk
+from faasioflex.manager.capacity.ledger import Ledger
 from faasioflex.manager.service import FunctionManager
 from faasioflex.manager.usage import UsageReports
 from faasioflex.model.errors import Unavailable
@@ -21,6 +23,8 @@ from faasioflex.model.names import FunctionName
 from faasioflex.runtime.memory import MemoryDriver
 from support.deadline import eventually
 from support.memory_builder import MemoryBuilder
+
+UNBOUNDED = NodeDesk(Ledger(), None, {}, lambda: 0.0)
 
 
 @asynccontextmanager
@@ -42,9 +46,25 @@ def spec(id: str) -> InstanceSpec:
     )
 
 
+def used(count: int, memory_bytes: int, cpu_s: float) -> RevisionUsage:
+    """With the limits that so many instances have together."""
+    limits = Limits()
+    return RevisionUsage(
+        "acme",
+        "a",
+        4,
+        count,
+        memory_bytes,
+        cpu_s,
+        memory_limit_bytes=count * limits.memory_bytes,
+        cpu_limit=count * limits.cpu,
+        states={"ready": count},
+    )
+
+
 async def test_each_report_covers_what_came_since_the_one_before() -> None:
     bus, driver, now = MemoryBus(), MemoryDriver(), [100.0]
-    reports = UsageReports(bus, driver, clock=lambda: now[0])
+    reports = UsageReports(bus, driver, {}, UNBOUNDED, clock=lambda: now[0])
     await driver.start(spec("i-1"))
     driver.used = {"i-1": (1000, 2.0), "i-2": (500, 0.5)}
     async with listening(bus) as told:
@@ -59,8 +79,8 @@ async def test_each_report_covers_what_came_since_the_one_before() -> None:
         await reports.tell()
         await eventually(lambda: len(told) == 3, "three reports")
     assert told == [
-        UsageReport("manager.local", 100.0, 0.0, (RevisionUsage("acme", "a", 4, 1, 1000, 0.0),)),
-        UsageReport("manager.local", 105.0, 5.0, (RevisionUsage("acme", "a", 4, 2, 2500, 2.0),)),
+        UsageReport("manager.local", 100.0, 0.0, (used(1, 1000, 0.0),)),
+        UsageReport("manager.local", 105.0, 5.0, (used(2, 2500, 2.0),)),
         UsageReport("manager.local", 110.0, 5.0, ()),
     ]
 
@@ -68,7 +88,7 @@ async def test_each_report_covers_what_came_since_the_one_before() -> None:
 async def test_nothing_is_told_while_the_driver_is_away_and_it_goes_on_when_it_is_back() -> None:
     bus, driver = MemoryBus(), MemoryDriver()
     driver.away = True
-    reports = UsageReports(bus, driver, every_s=0.01)
+    reports = UsageReports(bus, driver, {}, UNBOUNDED, every_s=0.01)
     with pytest.raises(Unavailable):
         await reports.tell()
     async with listening(bus) as told:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from faasioflex.manager.backoff import crash_backoff_s, ended_backoff_s
-from faasioflex.manager.lifecycle import LONGEST_HOLD_S
+from faasioflex.manager.crashes import LONGEST_HOLD_S
 
 
 def test_starts_that_fail_are_repeated_ever_later() -> None:
