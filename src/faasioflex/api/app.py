@@ -21,6 +21,7 @@ from faasioflex.api.queries import refuse_unknown
 from faasioflex.api.routes import (
     alerts,
     bindings,
+    cache,
     events,
     execute,
     functions,
@@ -41,7 +42,7 @@ from faasioflex.api.routes import (
 )
 from faasioflex.bus.port import Bus
 
-ROUTES = (functions, execute, revisions, logs, metrics, alerts, invocations, events, platform)
+ROUTES = (functions, cache, execute, revisions, logs, metrics, alerts, invocations, events, platform)
 OF_CALLERS = (
     users,
     groups,

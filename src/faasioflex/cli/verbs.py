@@ -71,6 +71,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("rollback", "faasioflex.cli.rollback:rollback", "Send all calls to an earlier revision.", TRAFFIC),
     Verb("invoke", "faasioflex.cli.invoke:invoke", "Call a function.", CALLS),
     Verb("result", "faasioflex.cli.result:result", "Show what became of a call.", CALLS),
+    Verb("cache", "faasioflex.cli.cache:app", "Forget kept answers of a function.", CALLS),
     Verb("logs", "faasioflex.cli.logs:logs", "Show what a function wrote.", WATCH),
     Verb("build-log", "faasioflex.cli.logs:build_log", "Show what the last build wrote.", WATCH),
     Verb("top", "faasioflex.cli.top:top", "Watch the load of functions.", WATCH),

@@ -103,6 +103,13 @@ class AsyncClient(AsyncIdentityMethods):
         """
         return await self._send(calls.delete(await self.name(name)))
 
+    async def purge_cache(self, name: Name) -> int:
+        """Forget kept answers of a function. Returns how many there were.
+
+        Raises: FunctionNotFound, NotAllowed, Unavailable.
+        """
+        return await self._send(calls.purge_cache(await self.name(name)))
+
     async def get(self, name: Name) -> Function:
         """Raises: FunctionNotFound."""
         return await self._send(calls.get(await self.name(name)))

@@ -107,6 +107,13 @@ class Client(IdentityMethods):
         """
         return self._send(calls.delete(self.name(name)))
 
+    def purge_cache(self, name: Name) -> int:
+        """Forget kept answers of a function. Returns how many there were.
+
+        Raises: FunctionNotFound, NotAllowed, Unavailable.
+        """
+        return self._send(calls.purge_cache(self.name(name)))
+
     def get(self, name: Name) -> Function:
         """Raises: FunctionNotFound."""
         return self._send(calls.get(self.name(name)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import IO, Any, TypeVar
 from urllib.parse import quote
 
@@ -75,6 +75,10 @@ def rollback(name: FunctionName, to: int | None, wait_s: float | None) -> Reques
 
 def scale(name: FunctionName, instances: int) -> Request[Function]:
     return Request("PUT", f"{_path(name)}/scale", _function, json={"instances": instances})
+
+
+def purge_cache(name: FunctionName) -> Request[int]:
+    return Request("DELETE", f"{_path(name)}/cache", _number("purged"))
 
 
 def execute(
@@ -180,6 +184,16 @@ def _patience(wait_s: float | None) -> float:
 
 def _as(kind: type[T]) -> Any:
     return lambda response: read(kind, response.json())
+
+
+def _number(name: str) -> Callable[[Response], int]:
+    def parse(response: Response) -> int:
+        document = response.json()
+        if not isinstance(document, dict) or not isinstance(document.get(name), int):
+            raise BadAnswer(f"/{name} is missing from the answer")
+        return int(document[name])
+
+    return parse
 
 
 def _nothing(response: Response) -> None:

@@ -18,6 +18,8 @@ from faasioflex.identity.directory import Directory
 from faasioflex.invoker.admission import Admission
 from faasioflex.invoker.bounds import Bounds
 from faasioflex.invoker.bus_calls import BusCalls
+from faasioflex.invoker.cache.purge import Purges
+from faasioflex.invoker.cache.results import Results
 from faasioflex.invoker.call import Call
 from faasioflex.invoker.counts import Counts
 from faasioflex.invoker.dispatcher import Dispatcher
@@ -38,6 +40,7 @@ from faasioflex.invoker.waker import Waker
 from faasioflex.model.function import Cors
 from faasioflex.model.identity import Quota
 from faasioflex.model.invocation import Invocation
+from faasioflex.model.names import FunctionName
 from faasioflex.model.route import FunctionRoute
 
 log = structlog.get_logger(__name__)
@@ -78,9 +81,7 @@ class Invoker:
         tally = Tally(counts=self.counts)
         self._lanes = Lanes(self._admission, bounds, self._waker.wake, self._pool.forget, tally.cold_start)
         self._directory = directory
-        self._routes = Routes(
-            bus.bucket(ROUTES.name, FunctionRoute), bounds, self._lanes.apply, directory.grants.catch_up
-        )
+        self._routes = Routes(bus.bucket(ROUTES.name, FunctionRoute), bounds, self._changed, directory.grants.catch_up)
         self._quotas: Mirror[Quota] = Mirror(bus.bucket(QUOTAS.name, Quota))
         self._door = Door(authenticate, directory, proof, clock)
         dispatcher = Dispatcher(
@@ -92,11 +93,22 @@ class Invoker:
             chance=chance,
             find=Guard(self._routes, directory, Rates(self._quotas)).find,
         )
+        self._results = Results(
+            dispatcher,
+            self._routes.known,
+            most_bytes=bounds.cache_bytes,
+            entry_bytes=bounds.cache_entry_bytes,
+            clock=clock,
+            chance=chance,
+            hit=self.counts.hit,
+            missed=self.counts.missed,
+        )
+        self._purges = Purges(bus, self._results)
         invocations = Invocations(dispatcher, tally, bus.bucket(INVOCATIONS.name, Invocation), bounds, clock)
         self._tunnels = Tunnels()
         self._server = Server(
             Handler(
-                dispatcher,
+                self._results,
                 self._tunnels,
                 Execute(invocations, self._door),
                 tally,
@@ -132,6 +144,7 @@ class Invoker:
         """Return when it serves and knows all functions; waits for NATS as long as it takes."""
         await asyncio.gather(self._routes.start(), self._directory.start(), self._quotas.start())
         await self._server.start()
+        await self._purges.start()
         await self._calls.start()
         self._reports.start()
         self._sweeper = asyncio.create_task(self._sweep())
@@ -149,6 +162,8 @@ class Invoker:
         self._tunnels.leave()
         await asyncio.gather(self._server.drain(drain_s), self._calls.drain(drain_s))
         await self._server.stop()
+        self._results.close()
+        await self._purges.stop()
         await self._reports.stop()
         await self._waker.close()
         await self._routes.stop()
@@ -156,6 +171,10 @@ class Invoker:
         if self._sweeper is not None:
             self._sweeper.cancel()
         self._pool.close()
+
+    def _changed(self, function: FunctionName, route: FunctionRoute | None) -> None:
+        self._lanes.apply(function, route)
+        self._results.apply(function, route)
 
     def _cors(self, call: Call) -> Cors | None:
         """None for what the gateway hands over: there it has done that itself."""

@@ -10,11 +10,12 @@ from aiohttp import web
 
 from faasioflex.invoker.body import ClientGone
 from faasioflex.invoker.call import Call
-from faasioflex.invoker.dispatcher import Answer, Dispatcher
+from faasioflex.invoker.dispatcher import Answer
 from faasioflex.invoker.front import cors
 from faasioflex.invoker.front.reply import Reply
 from faasioflex.invoker.front.request import cancelled_at_hang_up, request_id_of
 from faasioflex.invoker.front.tunnel import Tunnels
+from faasioflex.invoker.given import Given, Opens
 from faasioflex.invoker.headers import PROOF, towards_client
 from faasioflex.invoker.http1.connection import ConnectionEnded
 from faasioflex.invoker.http1.head import BadMessage
@@ -36,7 +37,7 @@ class Handler:
 
     def __init__(
         self,
-        dispatcher: Dispatcher,
+        dispatcher: Opens,
         tunnels: Tunnels,
         execute: Execute,
         tally: Tally,
@@ -115,18 +116,18 @@ class Handler:
                 headers = cors.of_answer(headers, rules, origin)
             if answer.start_ms is not None and self._proof:
                 headers.append((PROOF, self._proof))
-            if answer.head.status == 101:
+            if isinstance(answer, Answer) and answer.head.status == 101:
                 await self._tunnels.run(request, reply, answer, headers)
                 return
             await self._relay(reply, answer, headers, request.method)
         finally:
             answer.close()
 
-    async def _relay(self, reply: Reply, answer: Answer, headers: list[tuple[bytes, bytes]], method: str) -> None:
-        head, framing = answer.head, answer.exchange.framing
+    async def _relay(self, reply: Reply, answer: Given, headers: list[tuple[bytes, bytes]], method: str) -> None:
+        head = answer.head
         no_body = method == "HEAD" or head.status in (204, 304)
         sized = no_body or any(name.lower() == b"content-length" for name, _ in headers)
-        first = await answer.chunk() if framing.done or answer.exchange.connection.has_data else b""
+        first = await answer.chunk() if answer.ready else b""
         await reply.begin(head.status, head.reason, headers, sized=sized, first=first)
         while chunk := await answer.chunk():
             await reply.write(chunk)

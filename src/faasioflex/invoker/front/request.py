@@ -17,6 +17,7 @@ from faasioflex.invoker.headers import request_id, towards_instance
 from faasioflex.invoker.http1.head import list_tokens
 from faasioflex.invoker.target import Target
 
+ADDRESS_HEADER = "x-ffx-address"  # of the client, as the gateway sees it
 LOOK_EVERY_S = 0.5
 HANG_UP = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
 
@@ -47,7 +48,9 @@ def call_of(request: web.BaseRequest, target: Target, request_id: str) -> Call:
     if b"upgrade" in list_tokens(raw, b"connection") and list_tokens(raw, b"upgrade") == [b"websocket"]:
         upgrade = b"websocket"
     source = RequestSource(request) if request.can_read_body and upgrade is None else None
-    return Call(target, request.method, towards_instance(raw), Body(source), request_id, upgrade=upgrade)
+    call = Call(target, request.method, towards_instance(raw), Body(source), request_id, upgrade=upgrade)
+    call.address = request.headers.get(ADDRESS_HEADER, "")
+    return call
 
 
 @asynccontextmanager

@@ -1,0 +1,283 @@
+"""The result cache through a real invoker: what is given without a call, and what never is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import web
+
+from faasioflex.bus.codec import decode
+from faasioflex.model.function import CachePolicy, RateLimit
+from faasioflex.model.messages import CALLS_SUBJECT, CallsReport
+from support.cached_world import POLICY, Cached, Counting, cached_world
+from support.deadline import eventually
+
+
+@pytest.fixture
+async def here() -> AsyncIterator[Cached]:
+    async with cached_world() as made:
+        yield made
+
+
+async def test_a_second_call_is_given_the_first_ones_answer_with_its_age(here: Cached) -> None:
+    function = Counting(x_own="1")
+    await here.serve(function)
+    status, text, fields = await here.ask()
+    assert (status, text, fields["cache-status"]) == (200, "1 /x", "faasioflex; fwd=uri-miss; stored")
+    here.clock.now += 7
+    status, text, fields = await here.ask()
+    assert (status, text) == (200, "1 /x")
+    assert (fields["cache-status"], fields["age"]) == ("faasioflex; hit; ttl=53", "7")
+    assert (fields["x-own"], fields["ffx-revision"], fields["content-length"]) == ("1", "1", "4")
+    here.clock.now += 54
+    assert await here.told() == "fwd=stale; stored"
+    assert function.calls == 2
+
+
+async def test_a_hit_starts_nothing_and_a_function_without_a_policy_has_no_cache(here: Cached) -> None:
+    await here.serve(Counting())
+    await here.ask()
+    await here.world.route("hello", cache=POLICY)  # no instance any more
+    assert await here.told() == "hit; ttl=60"
+    assert here.world.wakes == []
+    await here.serve(function := Counting(), policy=None)
+    assert "cache-status" not in (await here.ask())[2]
+    await here.ask()
+    assert function.calls == 2
+
+
+async def test_other_paths_and_queries_are_others(here: Cached) -> None:
+    await here.serve(function := Counting())
+    for path in ("/x", "/x?a=1", "/x?a=2", "/y", "/x"):
+        await here.ask(path=path)
+    assert function.calls == 4
+
+
+@pytest.mark.parametrize(
+    ("status", "fields"),
+    [
+        (200, {"cache_control": "no-store"}),
+        (200, {"cache_control": "max-age=0"}),
+        (200, {"set_cookie": "a=1"}),
+        (200, {"vary": "*"}),
+        (500, {}),
+        (201, {}),
+        (302, {"location": "/"}),
+    ],
+)
+async def test_what_may_not_be_kept_is_called_each_time(here: Cached, status: int, fields: dict[str, str]) -> None:
+    await here.serve(function := Counting(status, **fields))
+    for _ in range(2):
+        assert await here.told(allow_redirects=False) == "fwd=uri-miss"
+    assert function.calls == 2
+    assert here.store.used_bytes == 0
+
+
+async def test_what_an_answer_says_less_of_counts(here: Cached) -> None:
+    await here.serve(Counting(cache_control="max-age=5"))
+    await here.ask()
+    assert await here.told() == "hit; ttl=5"
+    here.clock.now += 6
+    assert await here.told() == "fwd=stale; stored"
+
+
+async def test_a_policy_that_gives_less_time_counts_at_once_and_another_key_begins_anew(here: Cached) -> None:
+    await here.serve(Counting())
+    await here.ask()
+    here.clock.now += 10
+    await here.world.route("hello", here.instance, cache=CachePolicy(5.0))
+    assert await here.told() == "fwd=stale; stored"
+    await here.world.route("hello", here.instance, cache=CachePolicy(60.0, ("path",)))
+    assert len(here.store) == 0
+    assert await here.told() == "fwd=uri-miss; stored"
+
+
+# what a request may ask for
+
+
+@pytest.mark.parametrize(
+    ("wish", "told"),
+    [
+        ("no-cache", "fwd=request; stored"),
+        ("no-store", "fwd=request"),
+        ("max-age=5", "fwd=request; stored"),
+        ("max-age=20", "hit; ttl=50"),
+        ("min-fresh=55", "fwd=request; stored"),
+        ("min-fresh=20", "hit; ttl=50"),
+        ("only-if-cached", "hit; ttl=50"),
+    ],
+)
+async def test_a_request_may_ask_for_less(here: Cached, wish: str, told: str) -> None:
+    await here.serve(Counting())
+    await here.ask()
+    here.clock.now += 10
+    assert await here.told(headers={"Cache-Control": wish}) == told
+
+
+async def test_only_if_cached_makes_no_call(here: Cached) -> None:
+    await here.serve(function := Counting())
+    for method in ("GET", "POST"):
+        status, text, _ = await here.ask(method, headers={"Cache-Control": "only-if-cached"})
+        assert status == 504
+        assert "not-cached" in text
+    assert function.calls == 0
+
+
+async def test_an_answer_gets_a_tag_by_which_it_is_known_again(here: Cached) -> None:
+    await here.serve(Counting())
+    _, _, first = await here.ask()
+    status, text, fields = await here.ask(headers={"If-None-Match": f'"other", {first["etag"]}'})
+    assert (status, text) == (304, "")
+    assert fields["etag"] == first["etag"]
+    assert "content-type" not in fields
+    assert (await here.ask(headers={"If-None-Match": '"other"'}))[0] == 200
+
+
+async def test_the_same_answer_after_its_time_is_known_again_too(here: Cached) -> None:
+    async def always(request: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(text="the same")
+
+    await here.serve(always)
+    _, _, first = await here.ask()
+    here.clock.now += 100
+    assert (await here.ask(headers={"If-None-Match": first["etag"]}))[0] == 304
+    assert await here.told() == "hit; ttl=60"
+
+
+async def test_a_functions_own_validators_are_its_own_and_ask_it_again(here: Cached) -> None:
+    modified = "Sun, 06 Nov 1994 08:49:37 GMT"
+    seen: list[tuple[str | None, str | None]] = []
+
+    async def function(request: web.BaseRequest) -> web.StreamResponse:
+        seen.append((request.headers.get("If-None-Match"), request.headers.get("If-Modified-Since")))
+        fields = {"ETag": '"v1"', "Last-Modified": modified, "X-Checked": str(len(seen))}
+        if request.headers.get("If-None-Match") == '"v1"':
+            return web.Response(status=304, headers=fields)
+        return web.Response(text="whole", headers=fields)
+
+    await here.serve(function)
+    assert (await here.ask(headers={"If-None-Match": '"older"'}))[:2] == (200, "whole")
+    assert (await here.ask(headers={"If-Modified-Since": modified}))[0] == 304
+    assert (await here.ask(headers={"If-None-Match": '"v1"'}))[0] == 304
+    here.clock.now += 100
+    status, text, fields = await here.ask()
+    assert (status, text, fields["x-checked"]) == (200, "whole", "2")
+    assert seen == [(None, None), ('"v1"', modified)]
+    assert await here.told() == "hit; ttl=60"
+
+
+async def test_head_is_answered_from_get_and_ranges_are_the_functions(here: Cached) -> None:
+    await here.serve(function := Counting())
+    assert await here.told("HEAD") == "fwd=uri-miss"
+    await here.ask()
+    status, text, fields = await here.ask("HEAD")
+    assert (status, text, fields["content-length"]) == (200, "", "4")
+    assert fields["cache-status"] == "faasioflex; hit; ttl=60"
+    assert await here.told(headers={"Range": "bytes=0-1"}) == "fwd=bypass"
+    assert function.calls == 3
+
+
+async def test_post_is_kept_by_its_body_where_the_key_has_it(here: Cached) -> None:
+    await here.serve(function := Counting())
+    for _ in range(2):
+        assert await here.told("POST", data="one") == "fwd=method"
+    await here.serve(function, CachePolicy(60.0, ("method", "path", "body")))
+    for body, told in (("one", "fwd=uri-miss; stored"), ("two", "fwd=uri-miss; stored"), ("one", "hit; ttl=60")):
+        assert await here.told("POST", data=body) == told
+    assert here.world.invoker._admission.held_bytes == 0
+
+
+async def test_a_change_makes_what_was_kept_of_that_address_old(here: Cached) -> None:
+    function = Counting()
+    await here.serve(function)
+    for path in ("/x", "/y"):
+        await here.ask(path=path)
+    assert await here.told("PUT") == "fwd=method"
+    assert await here.told(path="/y") == "hit; ttl=60"
+    assert await here.told() == "fwd=uri-miss; stored"
+    function.status = 500
+    await here.ask("DELETE")
+    assert await here.told() == "hit; ttl=60"
+
+
+async def test_answers_that_vary_stand_beside_each_other(here: Cached) -> None:
+    async def tongues(request: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(text=request.headers.get("X-Tongue", "-"), headers={"Vary": "X-Tongue"})
+
+    await here.serve(tongues)
+    for _ in range(2):
+        for tongue in ("es", "en"):
+            assert (await here.ask(headers={"X-Tongue": tongue}))[1] == tongue
+    assert await here.told(headers={"X-Tongue": "es"}) == "hit; ttl=60"
+    assert await here.told() == "fwd=vary-miss; stored"
+
+
+# revisions and purging
+
+
+async def test_another_revision_has_other_answers_and_the_old_ones_go(here: Cached) -> None:
+    await here.serve(Counting())
+    await here.ask()
+    await here.world.route("hello", here.instance, revision=2, cache=POLICY)
+    assert len(here.store) == 0
+    assert await here.told() == "fwd=uri-miss; stored"
+
+
+async def test_an_answer_that_was_on_its_way_when_it_became_old_is_not_kept(here: Cached) -> None:
+    function = Counting()
+    await here.serve(function)
+    here.instance.hold.clear()
+    asking = asyncio.create_task(here.ask())
+    await eventually(lambda: here.instance.running == 1, "the call is under way")
+    reply = await here.world.bus.request("ffx.cache.purge", b'{"namespace": "acme", "name": "hello"}', 5)
+    assert reply == b'{"entries":0}'
+    here.instance.hold.set()
+    assert (await asking)[0] == 200
+    assert len(here.store) == 0
+
+
+async def test_purging_forgets_the_functions_answers_and_nobody_elses(here: Cached) -> None:
+    await here.serve(Counting())
+    await here.world.route("other", here.instance, cache=POLICY)
+    for path in ("/x", "/y"):
+        await here.ask(path=path)
+    await here.world.call(target="/f/acme/other")
+    reply = await here.world.bus.request("ffx.cache.purge", b'{"namespace": "acme", "name": "hello"}', 5)
+    assert reply == b'{"entries":2}'
+    assert len(here.store) == 1
+    assert await here.told() == "fwd=uri-miss; stored"
+
+
+async def test_the_bound_holds(here: Cached) -> None:
+    async def large(request: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(body=b"x" * int(request.raw_path[1:]))
+
+    await here.serve(large)
+    for size in range(40_000, 40_020):
+        assert len((await here.ask(path=f"/{size}"))[1]) == size
+    assert here.store.used_bytes <= 200_000
+    assert here.store.evicted > 0
+    for _ in range(2):
+        assert await here.told(path="/50001") == "fwd=uri-miss"  # larger than an entry may be
+
+
+async def test_calls_that_were_answered_from_the_cache_are_counted(here: Cached) -> None:
+    reports: list[CallsReport] = []
+
+    async def hear(_: str, data: bytes) -> None:
+        reports.append(decode(CallsReport, data))
+
+    await here.world.bus.subscribe(CALLS_SUBJECT, hear)
+    await here.serve(Counting())
+    for _ in range(3):
+        await here.ask()
+    await eventually(lambda: sum(each.answered for one in reports for each in one.calls) == 3, "three were told")
+    counts = here.world.invoker._results.counts
+    assert (counts.hits, counts.misses, counts.stored) == (2, 1, 1)
+
+
+async def test_rates_count_hits_too(here: Cached) -> None:
+    await here.serve(Counting(), rate_limit=RateLimit(calls_per_minute=2))
+    assert [(await here.ask())[0] for _ in range(3)] == [200, 200, 429]
