@@ -106,7 +106,7 @@ def writes(view: View, found: Verdict) -> list[DesiredScale]:
     reason = "; ".join(f"revision {number}: {why.reason}" for number, why in found.why.items())
     requested_at = view.record.scale.at if view.record.scale is not None else 0.0
     made: list[DesiredScale] = []
-    for number, why in found.why.items():
+    for number, why in sorted(found.why.items()):
         count = before.get(number, len(view.route.revisions[number].live))
         if count != why.instances:
             words = (why.signal, why.value, why.threshold, why.unit, why.reason)

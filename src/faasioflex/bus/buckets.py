@@ -61,7 +61,7 @@ class StreamPlan:
 FUNCTIONS = BucketPlan("ffx_functions", FunctionRecord, history=64)
 REVISIONS = BucketPlan("ffx_revisions", RevisionRecord)
 STATUS = BucketPlan("ffx_status", FunctionStatus, history=64)
-SCALE = BucketPlan("ffx_scale", DesiredScale)
+SCALE = BucketPlan("ffx_scale", DesiredScale, history=16)  # of decisions, each of which becomes an event
 ROUTES = BucketPlan("ffx_routes", FunctionRoute)
 # most end much sooner; where there are too many the oldest outcomes go, rather than that nothing new can have one
 INVOCATIONS = BucketPlan("ffx_invocations", Invocation, ttl_s=30 * 86_400, max_bytes=2048 * MIB, drops_oldest=True)

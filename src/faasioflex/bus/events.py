@@ -20,6 +20,7 @@ from faasioflex.bus.buckets import (
     GRANTS,
     GROUPS,
     NAMESPACES,
+    SCALE,
     SECRETS,
     STATUS,
     TOKENS,
@@ -32,7 +33,7 @@ from faasioflex.model.function import FunctionRecord
 from faasioflex.model.identity import Told
 from faasioflex.model.messages import EVENTS_SUBJECT
 from faasioflex.model.names import FunctionName
-from faasioflex.model.status import FunctionStatus
+from faasioflex.model.status import DesiredScale, FunctionStatus
 
 SOURCE = "/faasioflex"
 Data = Mapping[str, str | int | float | None]
@@ -103,6 +104,8 @@ def of_write(write: Write) -> Event | None:
         found = _of_function(write)
     elif write.bucket == STATUS.name:
         found = _of_status(write)
+    elif write.bucket == SCALE.name:
+        found = _of_scale(write)
     elif write.bucket == ALERTS.name:
         noun, about = "alert", write.key.partition(".")[2]
         found = _of_alert(write)
@@ -128,6 +131,20 @@ def _of_status(write: Write) -> tuple[str, Data] | None:
         return None
     status = decode(FunctionStatus, write.data)
     return (status.change, {"uid": status.function_uid, **status.change_data}) if status.change else None
+
+
+def _of_scale(write: Write) -> tuple[str, Data] | None:
+    """The decision that this write was made for; a write that only notes something has none."""
+    if write.data is None:
+        return None
+    scale = decode(DesiredScale, write.data)
+    newest = scale.newest
+    if newest is None or newest[1].at != scale.decided_at:
+        return None
+    revision, decision = newest
+    why = {"signal": decision.signal, "value": decision.value, "threshold": decision.threshold, "unit": decision.unit}
+    said = {"revision": revision, "from": decision.before, "to": decision.to, **why, "reason": decision.reason}
+    return "scale-decided", {"uid": scale.function_uid, **said}
 
 
 def _of_alert(write: Write) -> tuple[str, Data] | None:

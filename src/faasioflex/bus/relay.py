@@ -10,13 +10,13 @@ import json
 
 import structlog
 
-from faasioflex.bus.buckets import ALERTS, EVENTS, FUNCTIONS, STATUS
+from faasioflex.bus.buckets import ALERTS, EVENTS, FUNCTIONS, SCALE, STATUS
 from faasioflex.bus.events import NOUNS, Event, of_write
 from faasioflex.bus.port import Bus, Write
 from faasioflex.model.errors import FfxError, Invalid, Unavailable
 
 log = structlog.get_logger(__name__)
-SOURCES = (FUNCTIONS.name, STATUS.name, ALERTS.name, *NOUNS)
+SOURCES = (FUNCTIONS.name, STATUS.name, SCALE.name, ALERTS.name, *NOUNS)
 DURABLE = "ffx-events"
 RETRY_S = 0.5
 

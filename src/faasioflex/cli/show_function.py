@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 from faasioflex.cli.output import facts, rows
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from faasioflex.client import Client, Function
+    from faasioflex.client.models import Scale
 
 COLUMNS = ("name", "runtime", "state", "revision", "instances", "traffic", "url")
 
@@ -24,6 +26,14 @@ def address(client: Client, function: Function) -> str:
 def split_text(shares: dict[int, int]) -> str:
     """``3=90 4=10``."""
     return " ".join(f"{number}={percent}" for number, percent in sorted(shares.items())) or "-"
+
+
+def scale_text(scale: Scale | None) -> str | None:
+    """``from 1 to 5 at 2030-01-31 12:00:00 by concurrency: 30.0 calls at once over 6 s, 7 per instance``."""
+    if scale is None:
+        return None
+    when = f" at {scale.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}" if scale.at else ""
+    return f"from {scale.before} to {scale.to}{when} by {scale.signal}: {scale.reason}"
 
 
 def function_rows(client: Client, functions: Sequence[Function]) -> None:
@@ -61,6 +71,7 @@ def function_facts(client: Client, function: Function) -> None:
             ("latest says", latest.message if latest and newer else None),
             ("traffic", split_text(status.traffic)),
             ("instances", f"{status.ready_instances} ready, {scaling.min_instances} to {scaling.max_instances}"),
+            ("scaled", scale_text(status.scale)),
             ("env", ", ".join(function.env)),
             ("memory", size_text(limits.memory_bytes)),
             ("timeout", f"{limits.timeout_s:g} s"),

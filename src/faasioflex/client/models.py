@@ -30,6 +30,27 @@ class Latest:
 
 
 @dataclass(frozen=True)
+class Scale:
+    """Why there should be ``to`` instances: ``signal`` measured ``value`` against ``threshold`` (both in ``unit``)."""
+
+    to: int
+    signal: str
+    reason: str  # the same in words
+    value: float | None = None
+    threshold: float | None = None
+    unit: str = ""
+    revision: int | None = None
+    at: datetime | None = None
+    raw: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def before(self) -> int | None:
+        """How many there should have been before («from» in the document, which is a keyword here)."""
+        found = self.raw.get("from")
+        return found if isinstance(found, int) else None
+
+
+@dataclass(frozen=True)
 class Status:
     """``state`` is of what serves: building, starting, ready, idle, failed or deleting."""
 
@@ -43,6 +64,7 @@ class Status:
     created_at: datetime | None = None
     updated_at: datetime | None = None
     build_s: float | None = None
+    scale: Scale | None = None  # the newest decision that changed how many instances there should be
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,13 +12,13 @@ from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 from cloudevents.v1.http import from_json
 
-from faasioflex.bus.buckets import EVENTS, FUNCTIONS, STATUS
+from faasioflex.bus.buckets import EVENTS, FUNCTIONS, SCALE, STATUS
 from faasioflex.bus.events import publish_event
 from faasioflex.bus.port import Bus
 from faasioflex.bus.relay import EventRelay
 from faasioflex.model.function import FunctionRecord
 from faasioflex.model.names import FunctionName
-from faasioflex.model.status import FunctionStatus
+from faasioflex.model.status import DesiredScale, FunctionStatus, ScaleDecision
 from support.deadline import awaited, eventually
 from support.records import function_record
 
@@ -95,6 +96,30 @@ async def test_events_are_cloudevents(bus: Bus) -> None:
     assert failed["data"] == {"uid": "uid-1", "message": "«ñ» 🦤"}
     crashed = json.loads(found["ffx.event.instance.crashed.acme.hello"])
     assert (crashed["data"], crashed["time"]) == ({"instance": "i-1"}, "1970-01-01T00:00:01.500000Z")
+
+
+async def test_a_decision_of_the_autoscaler_says_why_once(bus: Bus) -> None:
+    scales = bus.bucket(SCALE.name, DesiredScale)
+    up = ScaleDecision(1, 5, "concurrency", 30.0, 7.0, "calls", "30 calls at once", 100.0)
+    relay = EventRelay(bus)
+    await relay.start()
+    await scales.put("acme.hello", DesiredScale("uid-1", {3: 1}, "as it is", 90.0))
+    await scales.put("acme.hello", DesiredScale("uid-1", {3: 5}, "…", 100.0, {3: up}))
+    await scales.put("acme.hello", DesiredScale("uid-1", {3: 5, 4: 0}, "noted", 110.0, {3: up}))
+    await scales.put("acme.hello", DesiredScale("uid-1", {3: 0}, "…", 120.0, {3: replace(up, to=0, at=120.0)}))
+    assert await counted(bus, 2) == ["function.scale-decided.acme.hello"] * 2
+    await relay.stop()
+    assert json.loads((await raw_events(bus))[0][1])["data"] == {
+        "uid": "uid-1",
+        "revision": 3,
+        "from": 1,
+        "to": 5,
+        "signal": "concurrency",
+        "value": 30.0,
+        "threshold": 7.0,
+        "unit": "calls",
+        "reason": "30 calls at once",
+    }
 
 
 class DiesAtAppend:

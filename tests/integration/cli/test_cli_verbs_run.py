@@ -5,11 +5,15 @@ from __future__ import annotations
 import io
 import json
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import yaml
 
+from faasioflex.bus.buckets import FUNCTIONS, SCALE
+from faasioflex.model.function import FunctionRecord
+from faasioflex.model.status import DesiredScale, ScaleDecision
 from support.ffx_command import Ffx
 from support.small_platform import SmallPlatform
 
@@ -25,6 +29,23 @@ def test_lists_and_shows(hello: Ffx, platform: SmallPlatform) -> None:
     shown = hello("get", "hello").out
     assert "state:       ready\n" in shown
     assert "memory:      128 MiB\n" in shown
+
+
+def test_get_says_why_there_are_so_many_instances(hello: Ffx, platform: SmallPlatform) -> None:
+    assert json.loads(hello("get", "hello", "-o", "json").out)["status"]["scale"] is None
+    record = platform.run(platform.bus.bucket(FUNCTIONS.name, FunctionRecord).get("admin.hello"))
+    assert record is not None
+    why = ScaleDecision(0, 1, "concurrency", 3.0, 7.0, "calls", "3.0 calls at once over 6 s, 7 per instance", 86_400.0)
+    scale = DesiredScale(record.value.uid, {1: 1}, "", 86_400.0, {1: why})
+    platform.run(platform.bus.bucket(SCALE.name, DesiredScale).put("admin.hello", scale))
+    in_words = (
+        "scaled:      from 0 to 1 at 1970-01-02 00:00:00 by concurrency: 3.0 calls at once over 6 s, 7 per instance\n"
+    )
+    deadline = time.monotonic() + 15
+    while in_words not in (shown := hello("get", "hello").out):
+        assert time.monotonic() < deadline, shown
+    told = json.loads(hello("get", "hello", "-o", "json").out)["status"]["scale"]
+    assert (told["from"], told["to"], told["signal"], told["value"], told["threshold"]) == (0, 1, "concurrency", 3, 7)
 
 
 def test_no_functions_are_said_on_stderr(ffx: Ffx) -> None:

@@ -9,7 +9,7 @@ from faasioflex.api.resource.answer import etag, function_document, status_docum
 from faasioflex.api.resource.shapes import FunctionOut
 from faasioflex.manager.functions.read import Seen
 from faasioflex.model.function import Limits, ScaleRequest
-from faasioflex.model.status import FunctionStatus, RevisionStatus
+from faasioflex.model.status import DesiredScale, FunctionStatus, RevisionStatus, ScaleDecision
 from support.records import function_record
 
 READY = RevisionStatus("ready", first_ready_at=1.0, ready_instances=2, build_s=3.0)
@@ -57,6 +57,27 @@ def test_the_etag_is_over_what_users_set() -> None:
         replace(record, source=replace(record.source, sha256="b" * 64)),
     ]
     assert len({etag(one) for one in (record, *others)}) == 5
+
+
+def test_the_newest_decision_says_why_there_are_so_many() -> None:
+    up = ScaleDecision(1, 5, "concurrency", 30.0, 7.0, "calls", "30 calls at once", 100.0)
+    down = replace(up, before=5, to=0, signal="idle", at=200.0)
+    record = function_record("a", "b")
+    scale = DesiredScale(record.uid, {1: 5, 2: 0}, "", 200.0, {1: down, 2: up})
+    status = status_document(record, None, "", scale)
+    assert status["scale"] == {
+        "revision": 1,
+        "from": 5,
+        "to": 0,
+        "signal": "idle",
+        "value": 30.0,
+        "threshold": 7.0,
+        "unit": "calls",
+        "reason": "30 calls at once",
+        "at": "1970-01-01T00:03:20.000Z",
+    }
+    assert status_document(record, None)["scale"] is None
+    FunctionOut.model_validate(function_document(Seen(record, None, scale)), strict=True)
 
 
 def test_the_document_has_the_published_shape() -> None:

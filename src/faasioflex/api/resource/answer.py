@@ -8,17 +8,17 @@ from dataclasses import asdict
 from typing import Any
 
 from faasioflex.api.resource.times import rfc3339
+from faasioflex.bus.codec import plain
 from faasioflex.manager.functions.read import Seen
 from faasioflex.model.function import CodeSource, FunctionRecord, FunctionSpec, RevisionRecord, Source
-from faasioflex.model.status import FunctionStatus, RevisionStatus, serving, traffic
+from faasioflex.model.status import DesiredScale, FunctionStatus, RevisionStatus, serving, traffic
 
 _UNKNOWN = RevisionStatus("building")
 
 
 def spec_document(spec: FunctionSpec) -> dict[str, Any]:
     """What users set, as they would write it."""
-    document: dict[str, Any] = json.loads(json.dumps(asdict(spec)))  # tuples become lists
-    return {("async" if field == "asynchronous" else field): value for field, value in document.items()}
+    return {("async" if field == "asynchronous" else field): value for field, value in plain(spec).items()}
 
 
 def source_document(source: Source) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def function_document(seen: Seen, functions_url: str = "") -> dict[str, Any]:
     return {
         **spec_document(seen.record.spec),
         "source": source_document(seen.record.source),
-        "status": status_document(seen.record, seen.status, functions_url),
+        "status": status_document(seen.record, seen.status, functions_url, seen.scale),
     }
 
 
@@ -50,7 +50,12 @@ def state_of(record: FunctionRecord, status: FunctionStatus | None) -> str:
     return "deleting" if record.deleting else shown.state
 
 
-def status_document(record: FunctionRecord, status: FunctionStatus | None, functions_url: str = "") -> dict[str, Any]:
+def status_document(
+    record: FunctionRecord,
+    status: FunctionStatus | None,
+    functions_url: str = "",
+    scale: DesiredScale | None = None,
+) -> dict[str, Any]:
     """The platform's part: of what serves, and of the newest revision."""
     known = status.revisions if status is not None else {}
     latest = known.get(record.latest, _UNKNOWN)
@@ -68,6 +73,26 @@ def status_document(record: FunctionRecord, status: FunctionStatus | None, funct
         "created_at": rfc3339(record.created_at),
         "updated_at": rfc3339(record.updated_at),
         "build_s": latest.build_s,
+        "scale": scale_document(scale),
+    }
+
+
+def scale_document(scale: DesiredScale | None) -> dict[str, Any] | None:
+    """Why there are as many instances as there are: the newest decision that changed something."""
+    newest = scale.newest if scale is not None else None
+    if newest is None:
+        return None
+    revision, decision = newest
+    return {
+        "revision": revision,
+        "from": decision.before,
+        "to": decision.to,
+        "signal": decision.signal,
+        "value": decision.value,
+        "threshold": decision.threshold,
+        "unit": decision.unit,
+        "reason": decision.reason,
+        "at": rfc3339(decision.at),
     }
 
 

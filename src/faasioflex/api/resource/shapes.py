@@ -112,6 +112,22 @@ class LatestOut(Shape):
     message: str | None
 
 
+class ScaleOut(Shape):
+    """The newest decision of the autoscaler that changed something."""
+
+    revision: int
+    before: int = Field(alias="from", description="Instances that were wanted before")
+    to: int
+    signal: str = Field(
+        description="concurrency, rate, waiting, cpu, memory, latency, queue, minimum, maximum, schedule, idle, asked-for or blind"
+    )
+    value: float | None = Field(description="What was measured")
+    threshold: float | None = Field(description="Against what it was held")
+    unit: str = Field(description="Of both: calls, calls/s, percent, ms, seconds or instances")
+    reason: str = Field(description="The same in words")
+    at: Time
+
+
 class StatusOut(Shape):
     state: FunctionState = Field(description="Of what serves")
     revision: int | None = Field(description="The newest that became ready")
@@ -123,6 +139,7 @@ class StatusOut(Shape):
     created_at: Time
     updated_at: Time
     build_s: float | None = Field(description="How long the newest revision's build took")
+    scale: ScaleOut | None = Field(description="Why there are so many instances; null before the first change")
 
 
 class FunctionOut(Shape):

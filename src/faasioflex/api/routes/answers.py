@@ -18,7 +18,8 @@ ETAG: dict[str, Any] = {"ETag": {"description": "Of what users set, for If-Match
 async def changed(services: Services, record: FunctionRecord, wait_s: float, status_code: int = 200) -> JSONResponse:
     """The resource as written, with the status as of the end of the wait."""
     await wait_settled(services.registry, record, wait_s)
-    return resource(services, Seen(record, await services.registry.status(record)), status_code)
+    registry = services.registry
+    return resource(services, Seen(record, await registry.status(record), registry.scale_seen(record)), status_code)
 
 
 def resource(services: Services, seen: Seen, status_code: int = 200) -> JSONResponse:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
-from collections.abc import Callable, Collection, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from faasioflex.manager.functions.registry import Registry
 from faasioflex.model.errors import RevisionNotFound
 from faasioflex.model.function import FunctionRecord, RevisionRecord
 from faasioflex.model.names import FunctionName
-from faasioflex.model.status import FunctionStatus
+from faasioflex.model.status import DesiredScale, FunctionStatus
 
 
 @dataclass(frozen=True)
@@ -51,18 +52,25 @@ async def list_functions(
     """
     await registry.caught_up()
     entries = registry.functions.entries
-    candidates = entries.items() if among is None else [(key, entries[key]) for key in among if key in entries]
+    names = registry.names if among is None else sorted(key for key in among if key in entries)
     fitting = (
         key
-        for key, entry in candidates
-        if key > after
-        and (namespace is None or entry.value.spec.namespace == namespace)
-        and labels.items() <= entry.value.spec.labels.items()
-        and readable(entry.value)
+        for key in _of_namespace(names, namespace, after)
+        if labels.items() <= entries[key].value.spec.labels.items() and readable(entries[key].value)
     )
-    keys = heapq.nsmallest(limit + 1, fitting)
-    items = tuple(Seen(entries[key].value, registry.status_seen(entries[key].value)) for key in keys[:limit])
+    keys = list(islice(fitting, limit + 1))
+    records = [entries[key].value for key in keys[:limit]]
+    items = tuple(Seen(one, registry.status_seen(one), registry.scale_seen(one)) for one in records)
     return Page(items, keys[limit - 1] if len(keys) > limit else None)
+
+
+def _of_namespace(names: list[str], namespace: str | None, after: str) -> Iterator[str]:
+    """Of sorted ``names`` those beyond ``after``; what comes before them costs nothing."""
+    first = bisect_right(names, after)
+    last = len(names)
+    if namespace is not None:
+        first, last = max(first, bisect_left(names, f"{namespace}.")), bisect_left(names, f"{namespace}/")
+    return (names[place] for place in range(first, last))
 
 
 async def revisions(registry: Registry, record: FunctionRecord) -> list[RevisionRecord]:

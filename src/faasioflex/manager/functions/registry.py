@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left
 from collections.abc import Callable
 from contextlib import ExitStack
 
@@ -13,13 +14,15 @@ from faasioflex.manager.archive.canonical import Code
 from faasioflex.model.errors import Conflict, FfxError, FunctionNotFound, Invalid
 from faasioflex.model.function import FunctionRecord, RevisionRecord
 from faasioflex.model.names import FunctionName
-from faasioflex.model.status import FunctionStatus
+from faasioflex.model.status import DesiredScale, FunctionStatus
+
+SORT_ALL = 100  # changes at once, from which on sorting anew is cheaper
 
 
 class Registry:
-    """``functions`` and ``statuses`` are mirrors, for lists and for waiting; single reads go to the leader.
+    """``functions``, ``statuses`` and ``scales`` are mirrors, for lists and for waiting; single reads go to the leader.
 
-    ``problem`` is None once both have been read.
+    ``problem`` is None once they have been read.
     """
 
     def __init__(self, bus: Bus) -> None:
@@ -28,18 +31,33 @@ class Registry:
         self._status: Bucket[FunctionStatus] = bus.bucket(buckets.STATUS.name, FunctionStatus)
         self.code: ObjectStore = bus.objects(buckets.CODE_OBJECTS)
         self.functions = Mirror(self.records)
+        self.names: list[str] = []  # keys of ``functions``, sorted
+        self.functions.listen(self._sort)
         self.statuses = Mirror(self._status)
+        self.scales: Mirror[DesiredScale] = Mirror(bus.bucket(buckets.SCALE.name, DesiredScale))
         self._written = 0
 
     async def start(self) -> None:
-        await asyncio.gather(self.functions.start(), self.statuses.start())
+        await asyncio.gather(self.functions.start(), self.statuses.start(), self.scales.start())
 
     async def stop(self) -> None:
-        await asyncio.gather(self.functions.stop(), self.statuses.stop())
+        await asyncio.gather(self.functions.stop(), self.statuses.stop(), self.scales.stop())
+
+    def _sort(self, keys: set[str]) -> None:
+        if len(keys) > SORT_ALL:
+            self.names = sorted(self.functions.entries)
+            return
+        for key in keys:
+            at = bisect_left(self.names, key)
+            listed = at < len(self.names) and self.names[at] == key
+            if key not in self.functions.entries:
+                del self.names[at : at + listed]
+            elif not listed:
+                self.names.insert(at, key)
 
     @property
     def problem(self) -> str | None:
-        return self.functions.problem or self.statuses.problem
+        return self.functions.problem or self.statuses.problem or self.scales.problem
 
     async def look(self, function: FunctionName) -> Entry[FunctionRecord] | None:
         """The newest record, from the leader. Raises: Unavailable."""
@@ -63,6 +81,11 @@ class Registry:
     def status_seen(self, record: FunctionRecord) -> FunctionStatus | None:
         """The same from the mirror."""
         entry = self.statuses.entries.get(record.function.key)
+        return entry.value if entry is not None and entry.value.function_uid == record.uid else None
+
+    def scale_seen(self, record: FunctionRecord) -> DesiredScale | None:
+        """What the autoscaler last decided of exactly this registration; milliseconds behind."""
+        entry = self.scales.entries.get(record.function.key)
         return entry.value if entry is not None and entry.value.function_uid == record.uid else None
 
     async def prepare(self, key: str, revision: RevisionRecord, code: Code | None) -> None:
