@@ -16,7 +16,7 @@ from pathlib import Path
 from bench import load, machine, report
 from bench.bench import QUICK, Amount, Bench, prepared, say
 from bench.figures import Json
-from bench.measures import breakdown, deploys, first_call, gateway, idle, latency, many, people, throughput
+from bench.measures import breakdown, deploys, first_call, gateway, idle, latency, many_functions, people, throughput
 from bench.platform_under_test import running
 
 ROOT = Path(__file__).parents[1]
@@ -38,7 +38,7 @@ def _idle(data: Path, amount: Amount) -> Json:
 
 ON_FOLDERS: dict[str, Callable[[Path, Amount], Json]] = {
     "idle": _idle,
-    "many": many.measure,
+    "many_functions": many_functions.measure,
     "gateway": gateway.measure,
     "people": people.measure,
 }

@@ -28,12 +28,24 @@ class Amount:
     cold_functions: int = 10
     cold_rounds: int = 5
     deploys: int = 10
-    many: int = 1000
+    many: int = 10_000  # registered functions
+    changes: int = 20  # of one of them, to and fro
+    idle_cpu_s: float = 30.0
     settle_s: float = 20.0  # until memory is looked at
 
 
 QUICK = Amount(
-    rounds=1, load_s=1, blocks=2, block_calls=20, cold_functions=2, cold_rounds=1, deploys=1, many=20, settle_s=0.5
+    rounds=1,
+    load_s=1,
+    blocks=2,
+    block_calls=20,
+    cold_functions=2,
+    cold_rounds=1,
+    deploys=1,
+    many=20,
+    settle_s=0.5,
+    changes=2,
+    idle_cpu_s=1.0,
 )
 
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bench.caller import Caller, once
 from bench.servers import cpu_s
@@ -22,6 +22,7 @@ from faasioflex.platform.folder import DataFolder
 from faasioflex.runtime.driver import LauncherDriver
 from faasioflex.runtime.processes import ProcessTable
 
+Figure = TypeVar("Figure", int, float)
 FFX = Path(sys.executable).parent / "ffx"
 WITHIN_S = 120.0
 NAMESPACE = "admin"
@@ -106,17 +107,32 @@ class Platform:
             self.client.scale(name, 0)
         until(lambda: all(self.client.get(name).status.state == "idle" for name in names), f"{names} idle")
 
-    def pss_bytes(self) -> dict[str, int]:
-        """Proportional memory of the platform's own processes by name; what has none of its own counts as ``other``."""
+    def pss_bytes(self, kind: str = "Pss") -> dict[str, int]:
+        """Proportional memory of the platform's own processes by name; what has none of its own counts as ``other``.
+
+        ``kind`` Pss_Anon: without files that are mapped, whose share depends on what else the machine runs.
+        """
+        return self._of_processes(lambda pid: _pss_bytes(pid, kind))
+
+    def cpu_percent(self, seconds: float) -> dict[str, float]:
+        """Of one core, by process, over so long; ``all`` is the sum."""
+        before, began = self._of_processes(cpu_s), time.monotonic()
+        time.sleep(seconds)
+        after, took_s = self._of_processes(cpu_s), time.monotonic() - began
+        found = {name: round(100 * (used - before.get(name, 0.0)) / took_s, 2) for name, used in after.items()}
+        return {**found, "all": round(sum(found.values()), 2)}
+
+    def _of_processes(self, figure: Callable[[int], Figure]) -> dict[str, Figure]:
+        """Of the platform's own ones, without what runs in sandboxes."""
         pids = self.pids()
         names = {pid: name for name, pid in pids.items()}
         table = ProcessTable.scan()
         inside = {one.pid for one in table.tree(pids["launcher"])} - {pids["launcher"]}
-        found: dict[str, int] = {}
+        found: dict[str, Figure] = {}
         for one in table.tree(pids["supervisor"]):
             if one.pid not in inside:
                 name = names.get(one.pid, "other")
-                found[name] = found.get(name, 0) + _pss_bytes(one.pid)
+                found[name] = found[name] + figure(one.pid) if name in found else figure(one.pid)
         return found
 
     def _builds(self) -> set[str]:
@@ -157,9 +173,9 @@ def running(data: Path) -> Iterator[Platform]:
         ffx("down", "--data", str(data))
 
 
-def _pss_bytes(pid: int) -> int:
+def _pss_bytes(pid: int, kind: str) -> int:
     rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return next(int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss:"))
+    return next(int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith(f"{kind}:"))
 
 
 def ffx(*arguments: str) -> None:

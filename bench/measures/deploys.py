@@ -7,9 +7,8 @@ import time
 from bench.bench import Bench
 from bench.figures import Json, percentiles
 from bench.languages import LANGUAGES
-from bench.platform_under_test import WITHIN_S, until
-
-CODE = "def handle(event, context):\n    return {'code': %d}\n"
+from bench.measures.live import CODE, deployed_ms
+from bench.platform_under_test import WITHIN_S
 
 
 def measure(bench: Bench) -> Json:
@@ -20,7 +19,7 @@ def measure(bench: Bench) -> Json:
     for number in range(bench.amount.deploys):
         name = f"fresh-{number}"
         registered.append(1000 * _register(bench, name, number))
-        live.append(1000 * _deploy(bench, name, 1_000_000 + number))
+        live += deployed_ms(bench.platform, name, 1)
         bench.platform.client.delete(name)
     return {"registered_to_answer_ms": percentiles(registered, 1), "deploy_to_live_ms": percentiles(live, 1)}
 
@@ -31,11 +30,4 @@ def _register(bench: Bench, name: str, code: int) -> float:
     document = {"name": name, "runtime": "python", "source": {"files": {"main.py": CODE % code}}}
     bench.platform.ready(client.register(document, wait_s=WITHIN_S))
     bench.platform.once(name)
-    return time.perf_counter() - began
-
-
-def _deploy(bench: Bench, name: str, code: int) -> float:
-    began = time.perf_counter()
-    bench.platform.client.patch(name, {"source": {"files": {"main.py": CODE % code}}})
-    until(lambda: str(code).encode() in bench.platform.once(name)[1], "an answer of the new code", every_s=0.005)
     return time.perf_counter() - began

@@ -104,10 +104,22 @@ def may_register(caller: Principal, function: FunctionName) -> None:
 
 
 def readable(request: Request, caller: Principal) -> Callable[[FunctionRecord], bool]:
-    """Whether the caller may read a function: what lists hold."""
+    """Whether the caller may read a function: what lists hold.
+
+    Asked of ten thousand at once, so functions that nothing tells apart are decided together: those without grants, where
+    the caller's token names none.
+    """
+    granted = services_of(request).identity.directory.grants.entries
+    alike: dict[tuple[str, str], bool] = {}
 
     def check(record: FunctionRecord) -> bool:
-        return "read" in permitted(caller, resource_of(request, record.function, record))
+        spec = record.spec
+        if caller.scope.functions is not None or f"{spec.namespace}.{spec.name}" in granted:
+            return "read" in permitted(caller, resource_of(request, record.function, record))
+        kind = (spec.namespace, spec.visibility)
+        if kind not in alike:
+            alike[kind] = "read" in permitted(caller, resource_of(request, record.function, record))
+        return alike[kind]
 
     return check
 

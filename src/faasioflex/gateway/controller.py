@@ -53,6 +53,7 @@ class GatewayController:
         self._member = member
         self._clock = clock
         self._mirror: Mirror[FunctionRoute] = Mirror(bus.bucket(ROUTES.name, FunctionRoute))
+        self._live: dict[str, FunctionRoute] = {}  # the gateway's part of it: few of many
         self._quotas: Mirror[Quota] = Mirror(bus.bucket(QUOTAS.name, Quota))
         self._used = used
         self._changed = asyncio.Event()
@@ -66,8 +67,8 @@ class GatewayController:
     async def start(self) -> None:
         """Returns when the gateway can connect and the routes are known; ``problem`` is None once it has acknowledged them."""
         self.problem = "the routes have not been read yet"
-        for mirror in (self._mirror, self._quotas):
-            mirror.listen(lambda _: self._changed.set())
+        self._mirror.listen(self._take)
+        self._quotas.listen(lambda _: self._changed.set())
         await self._directory.start()
         await self._mirror.start()
         await self._quotas.start()
@@ -106,13 +107,24 @@ class GatewayController:
                 await asyncio.sleep(RETRY_S)
                 self._changed.set()
 
+    def _take(self, keys: set[str]) -> None:
+        """What changed is looked at, and nothing else: most functions are none of the gateway's concern."""
+        for key in keys:
+            entry = self._mirror.entries.get(key)
+            if entry is not None and table.concerns(entry.value):
+                self._live[key] = entry.value
+            else:
+                self._live.pop(key, None)
+        self._changed.set()
+
     async def _apply(self) -> None:
-        # read both at once: nothing is awaited in between, so the revision is that of these entries
+        # read both at once: nothing is awaited in between, so the revision is that of these routes
         revision = self._mirror.revision
-        routes = {key: entry.value for key, entry in self._mirror.entries.items()}
-        self._admissions.keep(set(routes))
+        self._admissions.keep(set(self._live))
         revoked = self._directory.revocations()
-        made = table.build(routes, revision, self._admissions.of, revoked, self._trusted, per_minute=self._per_minute)
+        made = table.build(
+            self._live, revision, self._admissions.of, revoked, self._trusted, per_minute=self._per_minute
+        )
         await self._gateway.apply(made)
         if self.problem is not None:
             log.info("the gateway follows", functions=len(made.functions), revision=revision)

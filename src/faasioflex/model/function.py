@@ -22,7 +22,7 @@ AsyncOrder = Literal["unordered", "fifo-per-key"]
 MIB = 1024 * 1024
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Limits:
     """Bounds of one instance and of one call. A change makes a new revision."""
 
@@ -39,7 +39,7 @@ class Limits:
     max_cpu: float | None = None  # up to which its cores are raised; None: they stay as they are
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ScheduledMinimum:
     """At least ``min_instances`` for ``duration_s`` from every moment that ``cron`` (five fields, in ``timezone``) names."""
 
@@ -49,7 +49,7 @@ class ScheduledMinimum:
     timezone: str = "UTC"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Scaling:
     """How many instances there are, and when. Changes in place. The words are those of Knative's autoscaler."""
 
@@ -74,7 +74,7 @@ class Scaling:
     schedule: tuple[ScheduledMinimum, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class AsyncPolicy:
     """Of asynchronous calls: how often, how long, how many at once. Changes in place; calls that wait go by what is set now."""
 
@@ -87,7 +87,7 @@ class AsyncPolicy:
     result_ttl_s: float = 86_400.0  # so long an outcome is kept
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CachePolicy:
     """Answers that are given again without a call. Changes in place."""
 
@@ -96,12 +96,12 @@ class CachePolicy:
     shared: bool = False  # one caller may be given what another asked for; public functions always
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Network:
     egress: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RateLimit:
     """How often it may be called over HTTP. Changes in place. None: no bound."""
 
@@ -110,7 +110,7 @@ class RateLimit:
     burst: int | None = None  # calls that may come at once after a pause; None: a minute's
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Cors:
     """Which other sites' pages may call it from a browser. Changes in place."""
 
@@ -122,7 +122,7 @@ class Cors:
     max_age_s: int = 600
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CodeSource:
     """Code in the object store ``ffx_code`` under ``sha256`` (of the canonical tar, see manager/archive)."""
 
@@ -130,7 +130,7 @@ class CodeSource:
     size_bytes: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ImageSource:
     image: str
     digest: str | None = None
@@ -139,7 +139,7 @@ class ImageSource:
 Source = CodeSource | ImageSource
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FunctionSpec:
     """Everything users set, with defaults filled in; ``source`` is stored beside it, never in it."""
 
@@ -165,7 +165,7 @@ class FunctionSpec:
         return FunctionName(self.namespace, self.name)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RevisionRecord:
     """Immutable: code and the configuration that instances run with."""
 
@@ -219,7 +219,7 @@ class RevisionRecord:
         return FunctionName(self.namespace, self.name)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ScaleRequest:
     """``ffx scale NAME N``: wanted at once, whatever the load; the scaler goes on from there."""
 
@@ -227,7 +227,7 @@ class ScaleRequest:
     at: float  # seconds since the epoch
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FunctionRecord:
     uid: str  # new at every registration: a name that was deleted and taken again is another function
     spec: FunctionSpec  # its revision fields are those of ``latest``

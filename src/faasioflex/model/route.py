@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from faasioflex.model.function import AsyncPolicy, CachePolicy, Cors, Limits, RateLimit, Visibility
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     """A ready instance. ``draining``: send it nothing new; it is stopped once every member has said it applied that."""
 
@@ -23,7 +23,7 @@ class Endpoint:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RevisionRoute:
     limits: Limits
     endpoints: tuple[Endpoint, ...] = ()
@@ -38,7 +38,7 @@ class RevisionRoute:
         return tuple(endpoint for endpoint in self.live if not endpoint.frozen)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FunctionRoute:
     function_uid: str
     visibility: Visibility

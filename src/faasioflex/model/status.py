@@ -12,7 +12,7 @@ RevisionState = Literal["building", "starting", "ready", "idle", "failed"]
 FunctionState = Literal["building", "starting", "ready", "idle", "failed", "deleting"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RevisionStatus:
     """``ready``: at least one ready instance; ``idle``: was ready, has none now and starts on a call."""
 
@@ -23,7 +23,7 @@ class RevisionStatus:
     ready_instances: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FunctionStatus:
     function_uid: str
     revisions: dict[int, RevisionStatus] = field(default_factory=dict)
@@ -51,7 +51,7 @@ def serving(record: FunctionRecord, status: FunctionStatus | None) -> int | None
     return max(shares, key=lambda number: (shares[number], number)) if shares else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ScaleDecision:
     """Why a revision should have ``to`` instances: ``signal`` measured ``value`` against ``threshold`` (both in ``unit``).
 
@@ -68,7 +68,7 @@ class ScaleDecision:
     at: float  # seconds since the epoch
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class DesiredScale:
     """How many instances a function's revisions should have now (bucket ``ffx_scale``, written by the autoscaler alone)."""
 

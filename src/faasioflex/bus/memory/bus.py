@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
@@ -52,6 +52,7 @@ class MemoryBus:
         self._logs = {name: BucketLog(name, kept, now) for name, kept in history.items()}
         self._streams = {plan.name: MemoryStream(plan, now) for plan in STREAMS}
         self._objects: dict[str, MemoryObjects] = {}
+        self._buckets: dict[tuple[str, type], MemoryBucket[Any]] = {}
         self._connected = True
 
     @property
@@ -126,7 +127,8 @@ class MemoryBus:
         yield writes()
 
     def bucket(self, name: str, value_type: type[T]) -> Bucket[T]:
-        return MemoryBucket(self._log(name), value_type)
+        made: MemoryBucket[T] = self._buckets.setdefault((name, value_type), MemoryBucket(self._log(name), value_type))
+        return made
 
     def objects(self, name: str) -> ObjectStore:
         return self._objects.setdefault(name, MemoryObjects())

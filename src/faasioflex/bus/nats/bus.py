@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import nats.errors
 import structlog
@@ -17,14 +17,14 @@ from faasioflex.bus.nats.bucket import MESSAGE_ID, NatsBucket
 from faasioflex.bus.nats.changes import Changes
 from faasioflex.bus.nats.connection import Connection
 from faasioflex.bus.nats.heads import Heads
-from faasioflex.bus.nats.jetstream import JetStream
+from faasioflex.bus.nats.jetstream import Full, JetStream
 from faasioflex.bus.nats.link import LinkLost
 from faasioflex.bus.nats.objects import NatsObjects
 from faasioflex.bus.nats.one_by_one import read_message, remove_messages
 from faasioflex.bus.nats.streams import Reader
 from faasioflex.bus.nats.watch import RESYNC_S
 from faasioflex.bus.port import Asked, Bucket, CaughtUp, Handler, MessageHead, Serve, StreamMessage, Write
-from faasioflex.model.errors import DeadlineExceeded, PayloadTooLarge, Unavailable
+from faasioflex.model.errors import DeadlineExceeded, PayloadTooLarge, TooManyCalls, Unavailable
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -40,6 +40,7 @@ class NatsBus:
         self._connection = connection
         self._resync_s = resync_s
         self._tasks: set[asyncio.Task[None]] = set()
+        self._buckets: dict[tuple[str, type], NatsBucket[Any]] = {}
 
     @property
     def connected(self) -> bool:
@@ -94,7 +95,10 @@ class NatsBus:
         held = dict(headers or {})
         if message_id is not None:
             held[MESSAGE_ID] = message_id
-        return (await self.jetstream.store(subject, data, held or None)).sequence
+        try:
+            return (await self.jetstream.store(subject, data, held or None)).sequence
+        except Full as error:
+            raise TooManyCalls(error.message) from error
 
     @asynccontextmanager
     async def read(
@@ -121,8 +125,12 @@ class NatsBus:
             yield writes
 
     def bucket(self, name: str, value_type: type[T]) -> Bucket[T]:
-        history = next((plan.history for plan in BUCKETS if plan.name == name), 1)
-        return NatsBucket(self.jetstream, name, value_type, history=history, resync_s=self._resync_s)
+        made: NatsBucket[T] | None = self._buckets.get((name, value_type))
+        if made is None:  # always the same one, so that mirrors of it share their copy
+            history = next((plan.history for plan in BUCKETS if plan.name == name), 1)
+            made = NatsBucket(self.jetstream, name, value_type, history=history, resync_s=self._resync_s)
+            self._buckets[(name, value_type)] = made
+        return made
 
     def objects(self, name: str) -> NatsObjects:
         return NatsObjects(self.jetstream, name)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from sys import intern
 from typing import Generic, TypeVar
 
 import structlog
@@ -34,7 +35,7 @@ class Watch(Generic[T]):
         self._bucket, self._type = bucket, value_type
         self._stream = stream_of(bucket)
         self._resync_s = resync_s
-        self._known: dict[str, tuple[int, bool]] = {}  # key -> sequence of its last message, whether it has a value
+        self._known: dict[str, int] = {}  # key -> sequence of its last message, below zero where that is a deletion
         self._position = 0
         self._created = ""
         self._whole = False  # whether _known is a complete picture as of _position
@@ -105,7 +106,7 @@ class Watch(Generic[T]):
         async for record in to_the_end(feed):
             key = key_of(self._bucket, record.subject)
             seen.add(key)
-            if self._started and self._known.get(key) == (record.sequence, not is_removal(record.headers)):
+            if self._started and self._known.get(key) == _noted(record):
                 continue
             change = self._take(record)
             if change is None:
@@ -116,20 +117,20 @@ class Watch(Generic[T]):
                 entries.pop(key, None)
             else:
                 entries[key] = Entry(key, change.value, change.revision)
-        self._position = max((state.last_sequence, *(sequence for sequence, _ in self._known.values())))
+        self._position = max((state.last_sequence, *(abs(sequence) for sequence in self._known.values())))
         if not self._started:
             self._started = True
             yield Snapshot(tuple(entries[key] for key in sorted(entries)), self._position)
         for key in [key for key in self._known if key not in seen]:
-            if self._known.pop(key)[1]:
+            if self._known.pop(key) > 0:
                 yield Change(key, None, self._position)
 
     def _take(self, record: Record) -> Change[T] | None:
         """Note the record; what it changed, or None where it cannot be read."""
-        key, alive = key_of(self._bucket, record.subject), not is_removal(record.headers)
-        self._known[key] = (record.sequence, alive)
+        key = intern(key_of(self._bucket, record.subject))  # the key of other buckets' records too
+        self._known[key] = _noted(record)
         self._position = max(self._position, record.sequence)
-        if not alive:
+        if self._known[key] < 0:
             return Change(key, None, record.sequence)
         value = value_of(self._type, self._bucket, record)
         return None if value is None else Change(key, value, record.sequence)
@@ -151,3 +152,7 @@ class Watch(Generic[T]):
 
     async def _state(self, link: Link) -> StreamState:
         return StreamState.of(await ask_api(link, f"STREAM.INFO.{self._stream}", None, API_S))
+
+
+def _noted(record: Record) -> int:
+    return -record.sequence if is_removal(record.headers) else record.sequence

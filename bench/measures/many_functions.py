@@ -1,0 +1,98 @@
+"""Ten thousand registered functions that nobody calls: what they cost, and what stays as fast as with one.
+
+One is registered the usual way; the others are its copies, written into the registry while the platform is down, as an
+earlier platform would have left them: ten thousand registrations would measure ten thousand first starts. Everything is
+measured with one function too, on the same platform, after a restart in both cases.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+
+from bench.bench import Amount, say
+from bench.figures import Json, percentiles
+from bench.languages import LANGUAGES
+from bench.measures import copies
+from bench.measures.live import deployed_ms, in_place_ms
+from bench.platform_under_test import Platform, running, until
+
+PAGES = 20
+PAGE = 100
+LIVE = "live"  # one that runs, to be changed
+
+
+def measure(data: Path, amount: Amount) -> Json:
+    """On a folder of its own."""
+    python = LANGUAGES[0]
+    with running(data) as platform:
+        scaling = {"min_instances": 0, "idle_s": 1}
+        platform.deploy("f0", python.name, python.apps[0].files, scaling=scaling)
+        platform.to_zero(["f0"])
+        platform.deploy(LIVE, python.name, python.apps[0].files, scaling={"min_instances": 1, "max_instances": 1})
+    with_one = _figures(data, amount, 1)
+    began = time.perf_counter()
+    copies.fill(data, amount.many)
+    say(f"  {amount.many} functions in the registry after {time.perf_counter() - began:.0f} s")
+    with_all = _figures(data, amount, amount.many)
+    more = {
+        name: bytes_ - with_one["anonymous_bytes"].get(name, 0) for name, bytes_ in with_all["anonymous_bytes"].items()
+    }
+    return {
+        "functions": amount.many,
+        "with_one": with_one,
+        "with_all": with_all,
+        "gateway_growth_mib": round(more["envoy"] / 2**20, 1),
+        "kib_per_function": {name: round(bytes_ / 1024 / (amount.many - 1), 1) for name, bytes_ in more.items()},
+        "kib_per_function_all": round(sum(more.values()) / 1024 / (amount.many - 1), 1),
+    }
+
+
+def _figures(data: Path, amount: Amount, count: int) -> Json:
+    began = time.perf_counter()
+    with running(data) as platform:
+        restart_s = time.perf_counter() - began
+        until(lambda: platform.client.get(f"f{count - 1}").status.state == "idle", "the last function known")
+        time.sleep(amount.settle_s)
+        found: Json = {
+            "restart_to_ready_s": round(restart_s, 2),
+            "mib": {name: round(bytes_ / 2**20, 1) for name, bytes_ in platform.pss_bytes().items()},
+            "anonymous_bytes": platform.pss_bytes("Pss_Anon"),
+            "idle_cpu_percent": platform.cpu_percent(amount.idle_cpu_s),
+            "first_page_ms": percentiles([_page_ms(platform, "") for _ in range(PAGES)], 1),
+            "last_page_ms": percentiles([_page_ms(platform, _cursor(platform, count)) for _ in range(PAGES)], 1),
+            "all_pages_ms": round(_all_ms(platform, count), 1),
+        }
+        say(
+            f"  {count}: {sum(found['mib'].values()):.0f} MiB, ready after {restart_s:.1f} s, {found['idle_cpu_percent']}"
+        )
+        chosen = random.Random(1).sample(range(count), min(count, amount.cold_functions))  # noqa: S311
+        names = [f"f{number}" for number in chosen]
+        found["first_call_ms"] = percentiles([1000 * platform.once(name)[0] for name in names], 1)
+        found["in_place_ms"] = percentiles(in_place_ms(platform, LIVE, amount.changes), 1)
+        found["deploy_ms"] = percentiles(deployed_ms(platform, LIVE, amount.deploys), 1)
+        say(f"  change live {found['in_place_ms']}")
+    return found
+
+
+def _cursor(platform: Platform, count: int) -> str:
+    """Of the last page."""
+    cursor = ""
+    for _ in range(count // PAGE):
+        cursor = platform.client.page(cursor=cursor or None, limit=PAGE).next or ""
+    return cursor
+
+
+def _page_ms(platform: Platform, cursor: str) -> float:
+    began = time.perf_counter()
+    platform.client.page(cursor=cursor or None, limit=PAGE)
+    return 1000 * (time.perf_counter() - began)
+
+
+def _all_ms(platform: Platform, count: int) -> float:
+    began = time.perf_counter()
+    found = sum(1 for _ in platform.client.list())
+    if found != count + 1:
+        raise RuntimeError(f"the list has {found} functions instead of {count + 1}")
+    return 1000 * (time.perf_counter() - began)
