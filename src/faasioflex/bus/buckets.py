@@ -65,7 +65,7 @@ SCALE = BucketPlan("ffx_scale", DesiredScale, history=16)  # of decisions, each 
 ROUTES = BucketPlan("ffx_routes", FunctionRoute)
 # most end much sooner; where there are too many the oldest outcomes go, rather than that nothing new can have one
 INVOCATIONS = BucketPlan("ffx_invocations", Invocation, ttl_s=30 * 86_400, max_bytes=2048 * MIB, drops_oldest=True)
-DEAD_LETTERS = BucketPlan("ffx_dead_letters", DeadLetter, ttl_s=14 * 86_400, max_bytes=1024 * MIB)
+DEAD_LETTERS = BucketPlan("ffx_dead_letters", DeadLetter, ttl_s=14 * 86_400, max_bytes=1024 * MIB, drops_oldest=True)
 IDEMPOTENCY = BucketPlan("ffx_idempotency", Repeatable, ttl_s=86_400, max_bytes=256 * MIB, drops_oldest=True)
 LEASES = BucketPlan("ffx_leases", LeaseRecord)
 ALERTS = BucketPlan("ffx_alerts", Alert, history=8)  # what is written when one begins and ends becomes an event

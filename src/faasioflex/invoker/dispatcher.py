@@ -86,7 +86,7 @@ class Dispatcher:
 
         Raises: FfxError (of the platform; the function's own errors are answers), ClientGone.
         """
-        ticket = self._lanes.ticket()
+        ticket = self._lanes.ticket(patient=call.patient)
         try:
             while True:
                 lane = await self._lane(call)
@@ -124,7 +124,8 @@ class Dispatcher:
             route = await self._wait_for_first(call, route)
             revision = choose(route, named, self._chance, pinned=call.must_have_revision)
             if revision is None:
-                raise StartFailed(route.message or f"Nothing of {function} serves yet")
+                kind = Unavailable if call.patient and being_made(route) else StartFailed
+                raise kind(route.message or f"Nothing of {function} serves yet")
         call.revision = revision
         return self._lanes.of(function, route, revision)
 
@@ -134,13 +135,15 @@ class Dispatcher:
             return route
         function = call.target.function
         limits = route.revisions[max(route.revisions)].limits if route.revisions else Limits()
-        self._admission.enter(function, limits.queue + limits.concurrency)
+        if not call.patient:
+            self._admission.enter(function, limits.queue + limits.concurrency)
         try:
             await self._routes.until(
                 function, lambda now: bool(now.traffic) or not being_made(now), limits.queue_wait_s
             )
         finally:
-            self._admission.leave(function)
+            if not call.patient:
+                self._admission.leave(function)
         return await self._find(call)
 
     async def _serve(self, call: Call, lane: Lane, ticket: Ticket) -> Exchange:

@@ -22,12 +22,21 @@ class Rerouted(Exception):
 
 @dataclass(eq=False)
 class Ticket:
-    """A call's place: ``order`` grows with arrival and stays when an instance refuses it."""
+    """A call's place: ``order`` grows with arrival and stays when an instance refuses it.
+
+    ``patient``: out of the queue, where it had its turn. It comes after all that somebody waits for, waits for a place as long
+    as it takes, and takes none of those that ``limits.queue`` gives.
+    """
 
     order: int
+    patient: bool = False
     since: float | None = None  # when it was first there (of the loop's clock)
     counted: bool = False  # as issued in the load report
     start_waited_s: float = 0.0
+
+    @property
+    def place(self) -> tuple[bool, int]:
+        return self.patient, self.order
 
 
 @dataclass(eq=False)
@@ -168,15 +177,16 @@ class Lane:
         now = self._loop.time()
         if ticket.since is None:
             ticket.since = now
-        slot = self._best() if not self._waiters or ticket.order < self._waiters[0].ticket.order else None
+        slot = self._best() if not self._waiters or ticket.place < self._waiters[0].ticket.place else None
         if slot is not None:
             self._begin(slot, now)
             return slot
         if not self.usable and self._failure and now < self._failure[0]:
             raise self._failure[1]
-        self._admission.enter(self.function, self._allowed)
+        if not ticket.patient:
+            self._admission.enter(self.function, self._allowed)
         waiter = _Waiter(ticket, ticket.since, self._loop.create_future())
-        insort(self._waiters, waiter, key=lambda held: held.ticket.order)
+        insort(self._waiters, waiter, key=lambda held: held.ticket.place)
         starting = not self.usable
         self._pump()
         self._arm(waiter)
@@ -266,6 +276,9 @@ class Lane:
             return
         if waiter.timer is not None:
             waiter.timer.cancel()
+        if self._ready_since is not None and waiter.ticket.patient:
+            waiter.timer = None
+            return
         if self._ready_since is None:
             at = waiter.since + self._bounds.start_allowance_s + self.limits.queue_wait_s
         else:
@@ -295,7 +308,8 @@ class Lane:
             waiter.timer = None
         if waiter in self._waiters:
             self._waiters.remove(waiter)
-            self._admission.leave(self.function)
+            if not waiter.ticket.patient:
+                self._admission.leave(self.function)
 
     def _add(self, endpoint: Endpoint) -> None:
         if self.needs_wake:

@@ -35,8 +35,8 @@ class Lanes:
         self._retired: list[Lane] = []  # calls that they have are still reported
         self._orders = itertools.count()
 
-    def ticket(self) -> Ticket:
-        return Ticket(next(self._orders))
+    def ticket(self, *, patient: bool = False) -> Ticket:
+        return Ticket(next(self._orders), patient)
 
     def of(self, function: FunctionName, route: FunctionRoute, revision: int) -> Lane:
         """The lane of a revision that ``route`` has."""

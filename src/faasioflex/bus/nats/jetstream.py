@@ -13,7 +13,7 @@ from nats.aio.msg import Msg
 
 from faasioflex.bus.nats.connection import Connection
 from faasioflex.bus.nats.link import Link, LinkLost
-from faasioflex.model.errors import Conflict, PayloadTooLarge, TooManyCalls, Unavailable
+from faasioflex.model.errors import Conflict, PayloadTooLarge, Unavailable
 
 PAUSE_S = 0.05
 API = "$JS.API."
@@ -39,6 +39,10 @@ class Away(Exception):
 
 class RepeatedConflict(Conflict):
     """The expected sequence does not hold, but an earlier attempt got no answer: the newer message may be our own."""
+
+
+class Full(Unavailable):
+    """A stream that keeps what it has takes no more."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +103,8 @@ class JetStream:
         ``Nats-Msg-Id`` the server then answers with the sequence of the first; without one it may be stored twice.
 
         Raises: Unavailable (it may have been stored all the same), Conflict (RepeatedConflict where the server could not
-        tell our first attempt from somebody else's write: it checks sequences before message ids), PayloadTooLarge; TooManyCalls
-        where the stream is full.
+        tell our first attempt from somebody else's write: it checks sequences before message ids), PayloadTooLarge;
+        Full where the stream keeps what it has.
         """
         attempts = _Attempts()
         try:
@@ -110,7 +114,7 @@ class JetStream:
                 kind = RepeatedConflict if attempts.count > 1 else Conflict
                 raise kind(f"{subject} was changed by somebody else: read it again ({error.description})") from error
             if error.number == STORE_FAILED and error.description in FULL:
-                raise TooManyCalls("As much is stored as may be: try again later") from error
+                raise Full(f"As much is stored of {subject.split('.', maxsplit=1)[0]} as may be: try again later") from error
             raise Unavailable(f"NATS does not store {subject}: {error}") from error
         return Stored(int(answer["seq"]), bool(answer.get("duplicate", False)))
 
