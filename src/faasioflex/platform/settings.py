@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
+from faasioflex.manager.capacity.weights import parse_weights
 from faasioflex.model.addresses import parse_allowances
 from faasioflex.model.egress import parse_all
 from faasioflex.model.errors import FieldError, Invalid
@@ -41,7 +42,9 @@ _PATHS = frozenset(
         "smtp_password_file",
     }
 )
-_LISTS = frozenset({"egress_allow", "build_egress", "login_audiences", "admin_emails"})  # one text, or a list in a file
+_LISTS = frozenset(  # one text, or a list in a file
+    {"egress_allow", "build_egress", "login_audiences", "admin_emails", "memory_weights"}
+)
 ENVIRONMENT_PREFIX = "FFX_"
 _HOST_NAME = re.compile(
     r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*", re.IGNORECASE
@@ -109,6 +112,15 @@ class Settings:
         96 * MIB,
         "bytes",
         "of sandboxes that wait for a first call, some 12 MiB each and 45 of Node; 0: every start is a cold one",
+    )
+    result_cache_bytes: int = _setting(
+        64 * MIB, "bytes", "of answers that are given again without a call, over all functions with cache; 0 keeps none"
+    )
+    memory_budget_bytes: int = _setting(
+        0, "bytes", "all instances' limits together; 0: four fifths of what the machine (or its control group) has"
+    )
+    memory_weights: str = _setting(
+        "", "NAMESPACE=WEIGHT", "shop=3 lab=0.5: who gets more of the budget when it is used up; all others have 1"
     )
     cache: str = _setting("", "folder", "fetched toolchains, for all platforms; empty: $XDG_CACHE_HOME/faasioflex")
     runtimes: str = _setting("", "folder", "more languages beside those that come along: docs/add-a-language.md")
@@ -231,11 +243,14 @@ class Settings:
             found.append(FieldError("/log_level", "must be debug, info, warning or error"))
         positive = ("log_file_bytes", "log_files", "nats_max_memory_bytes", "nats_max_file_bytes", "start_timeout_s")
         found += [FieldError(f"/{name}", "must be above 0") for name in positive if getattr(self, name) <= 0]
+        natural = ("memory_budget_bytes",)
+        found += [FieldError(f"/{name}", "must be 0 or more") for name in natural if getattr(self, name) < 0]
         if not 0 <= self.key_rotation_days <= 3650:
             found.append(FieldError("/key_rotation_days", "must be 0 (by hand only) to 3650"))
         if self.nats_sync_interval_s < 0:
             found.append(FieldError("/nats_sync_interval_s", "must be 0 (every write) or more"))
-        for name, parse in (("egress_allow", parse_allowances), ("build_egress", parse_hosts)):
+        parsed = {"egress_allow": parse_allowances, "build_egress": parse_hosts, "memory_weights": parse_weights}
+        for name, parse in parsed.items():
             try:
                 parse(getattr(self, name))
             except ValueError as error:

@@ -30,6 +30,7 @@ class MemoryDriver:
         self.jobs: list[JobSpec] = []
         self.used: dict[str, tuple[int, float]] = {}
         self.away = False
+        self.connected: set[str] = set()  # instances that somebody is connected to
         self.fixed: str | None = None  # why limits cannot be changed and nothing can be frozen here
         self.resized: list[tuple[str, int, float]] = []
         self.script: Callable[[InstanceSpec], bool | str] = lambda _spec: True
@@ -82,6 +83,8 @@ class MemoryDriver:
         self._check()
         if self.fixed is not None:
             raise NotSupportedYet(self.fixed)
+        if instance in self.connected:
+            raise Conflict("somebody is connected to it")
         self._freeze(instance, frozen=True)
 
     async def thaw(self, instance: str) -> None:

@@ -82,7 +82,11 @@ class RuntimeDriver(Protocol):
         """
 
     async def freeze(self, instance: str) -> None:
-        """Nothing of it runs until :meth:`thaw`; its memory stays. Raises: NotSupportedYet as :meth:`resize`."""
+        """Nothing of it runs until :meth:`thaw`; its memory stays. An unknown id is no error, nor one that is frozen.
+
+        Raises: Conflict while anybody is connected to it (a call, or a connection kept after one), or it does not serve yet;
+        NotSupportedYet as :meth:`resize`.
+        """
 
     async def thaw(self, instance: str) -> None:
         """It goes on. One that is not frozen, or unknown, is no error."""

@@ -16,6 +16,7 @@ from faasioflex.model.function import MIB, Limits
 from faasioflex.model.instance import Instance
 from faasioflex.runtime.processes import environment_of, pids
 from faasioflex.runtime.sandbox.cgroups import available
+from support.deadline import awaited
 from support.launcher import World, client, inside
 
 SMALL, LARGE = Limits(memory_bytes=96 * MIB, cpu=0.5), 320 * MIB
@@ -103,6 +104,30 @@ async def test_nothing_of_a_frozen_one_runs_and_a_call_waits_for_its_thaw(world:
         await world.driver.thaw(instance.id)
         assert (await asyncio.wait_for(call, 20)).text == "thawed"
     assert not (await seen(world, instance)).frozen
+
+
+async def test_one_that_somebody_is_connected_to_is_not_frozen(world: World) -> None:
+    instance = await world.ready()
+    async with client(instance) as http:
+        assert (await http.post("/", content="result = 1")).status_code == 200
+        with pytest.raises(Conflict, match="1 connections"):  # kept for the next call
+            await world.driver.freeze(instance.id)
+    assert not (await seen(world, instance)).frozen
+    await rests(world, instance)
+    assert (await seen(world, instance)).frozen
+
+
+async def rests(world: World, instance: Instance) -> None:
+    """Freeze it, as soon as its runtime has closed its end of the last call's connection."""
+
+    async def frozen() -> bool:
+        try:
+            await world.driver.freeze(instance.id)
+        except Conflict:
+            return False
+        return True
+
+    await awaited(frozen, "it can be frozen")
 
 
 async def test_a_thaw_takes_a_moment(world: World) -> None:

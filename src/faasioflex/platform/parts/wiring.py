@@ -47,6 +47,8 @@ def _api(host: Host, bus: Bus, settings: Settings) -> Part:
 
 def _manager(_host: Host, bus: Bus, settings: Settings) -> Part:
     from faasioflex.manager.builder.service import LocalBuilder
+    from faasioflex.manager.capacity.budget import machine_budget
+    from faasioflex.manager.capacity.weights import parse_weights
     from faasioflex.manager.service import FunctionManager
     from faasioflex.platform.parts.identity import process_identity
     from faasioflex.platform.parts.secrets import secret_store
@@ -66,7 +68,16 @@ def _manager(_host: Host, bus: Bus, settings: Settings) -> Part:
         made = mint.function(function, uid, now)
         return made.token, made.expires_at
 
-    return FunctionManager(bus, driver, builder, platform_url=url, secrets=secret_store(bus, settings), mint=mint_token)
+    return FunctionManager(
+        bus,
+        driver,
+        builder,
+        platform_url=url,
+        secrets=secret_store(bus, settings),
+        mint=mint_token,
+        memory_budget_bytes=settings.memory_budget_bytes or machine_budget(),
+        weights=parse_weights(settings.memory_weights),
+    )
 
 
 def _gateway(_host: Host, bus: Bus, settings: Settings) -> Part:
@@ -93,6 +104,7 @@ def _relay(_host: Host, bus: Bus, _settings: Settings) -> Part:
 
 
 def _invoker(_host: Host, bus: Bus, settings: Settings) -> Part:
+    from faasioflex.invoker.bounds import Bounds
     from faasioflex.invoker.service import Invoker
     from faasioflex.platform.parts.identity import process_identity
 
@@ -101,6 +113,7 @@ def _invoker(_host: Host, bus: Bus, settings: Settings) -> Part:
     return Invoker(
         bus,
         settings.folder.invoker_socket,
+        bounds=Bounds(cache_bytes=settings.result_cache_bytes),
         proof=proof_of(password),
         authenticate=identity.authenticate,
         directory=identity.directory,

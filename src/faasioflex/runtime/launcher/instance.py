@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 
+from faasioflex.model.errors import Conflict, NotSupportedYet
 from faasioflex.model.instance import (
     EgressDenied,
     EndReason,
@@ -17,6 +18,7 @@ from faasioflex.model.instance import (
     LogLine,
 )
 from faasioflex.runtime.egress.messages import Denial
+from faasioflex.runtime.launcher.connected import connections
 from faasioflex.runtime.launcher.instance_log import Owner
 from faasioflex.runtime.launcher.journal import log
 from faasioflex.runtime.launcher.vessel import Vessel
@@ -117,11 +119,22 @@ class Running:
             self._memory_bytes, self._cpu = memory_bytes, cpu
 
     async def freeze(self) -> None:
-        """Only one that is ready: a start has somebody who waits for it, a stop its grace. Raises: NotSupportedYet."""
+        """Only one that is ready and that nobody is connected to: somebody waits for a start, a stop has its grace.
+
+        Raises: Conflict, NotSupportedYet.
+        """
         await self._begun.wait()
-        if not self.ended.is_set() and self._state == "ready":
-            self._box.freeze()
-            self._frozen = True
+        if self.ended.is_set() or self._frozen:
+            return
+        connected = connections(self._vessel.bound)
+        if connected is None:
+            raise NotSupportedYet(
+                "freezing is for Linux: nothing here says whether somebody is connected to an instance"
+            )
+        if connected or self._state != "ready":
+            raise Conflict(f"it is {self._state} and has {connected} connections")
+        self._box.freeze()
+        self._frozen = True
 
     async def thaw(self) -> None:
         await self._begun.wait()

@@ -109,7 +109,7 @@ class Instances:
             await running.resize(memory_bytes, cpu)
 
     async def freeze(self, instance: str) -> None:
-        """An unknown id is no error. Raises: NotSupportedYet where this machine cannot."""
+        """An unknown id is no error. Raises: Conflict while anybody is connected; NotSupportedYet where this machine cannot."""
         running = self._running.get(instance)
         if running is not None:
             await running.freeze()

@@ -21,6 +21,7 @@ class Vessel:
 
     def __init__(self, box: Box, path: Path, folder: InstanceFolder, log: InstanceLog) -> None:
         self.box = box
+        self.bound = path  # as the kernel knows it, also when it was renamed
         self.path = path
         self.folder = folder
         self.log = log
