@@ -9,7 +9,7 @@ import json
 import os
 from pathlib import Path
 
-from faasioflex.gateway.envoy import admission, identity, limits
+from faasioflex.gateway.envoy import admission, identity, limits, tracing
 from faasioflex.gateway.envoy.clusters import ADS, fixed_clusters
 from faasioflex.gateway.envoy.functions_listener import connection_limit, functions_listener
 from faasioflex.gateway.envoy.listener import listener
@@ -88,7 +88,11 @@ def render(settings: EnvoySettings) -> Json:
             "layers": [
                 {
                     "name": "static",
-                    "static_layer": {"re2.max_program_size.error_level": 1000, **connection_limit(settings)},
+                    "static_layer": {
+                        "re2.max_program_size.error_level": 1000,
+                        **connection_limit(settings),
+                        **tracing.runtime(settings),
+                    },
                 },
                 {"name": "admin", "admin_layer": {}},
             ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from faasioflex.gateway.envoy import tracing
 from faasioflex.gateway.envoy.proto import Json, address, seconds, typed
 from faasioflex.gateway.envoy.settings import EnvoySettings
 from faasioflex.gateway.port import TableFunction, TableRevision
@@ -35,11 +36,12 @@ def parse_cluster_name(name: str) -> tuple[str, str, int] | None:
 
 
 def fixed_clusters(settings: EnvoySettings) -> list[Json]:
-    """API, invoker and control plane, each behind a unix socket that may be away for a while."""
+    """API, invoker and control plane, each behind a unix socket that may be away for a while; the collector of traces."""
     return [
         _fixed(API, settings.api_socket, settings),
         _fixed(INVOKER, settings.invoker_socket, settings),
         _control_plane(settings.ads_socket),
+        *tracing.clusters(settings),
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from faasioflex.gateway.envoy import admission, cors, identity, limits, scripts, uses
+from faasioflex.gateway.envoy import admission, cors, identity, limits, scripts, tracing, uses
 from faasioflex.gateway.envoy.proto import Json, overwrite, seconds, typed
 from faasioflex.gateway.envoy.replies import local_replies
 from faasioflex.gateway.envoy.routes import CLIENT_ID_HEADER, LIVE, ROUTES, VHOST_HEADER
@@ -83,6 +83,7 @@ def _http(settings: EnvoySettings, routes_file: Path) -> Json:
         stream_idle_timeout="300s",
         delayed_close_timeout="1s",
         access_log=[uses.told(), *_access_log(settings)],
+        **tracing.of_listener(settings),
     )
 
 

@@ -9,6 +9,18 @@ MIB = 1024 * 1024
 
 
 @dataclass(frozen=True)
+class Tracing:
+    """``endpoint``: URL that takes OTLP over HTTP, with its path; ``headers`` go with each of its requests.
+
+    ``ratio``: share of the calls that are traced whose caller has not decided it.
+    """
+
+    endpoint: str
+    ratio: float
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True)
 class EnvoySettings:
     """Paths are absolute. ``folder`` (0700) takes the files that :func:`bootstrap.write` makes.
 
@@ -42,3 +54,4 @@ class EnvoySettings:
     headers_timeout_s: float = 10.0  # from a connection's first byte to the end of its request's headers
     proof: str = field(default="", repr=False)  # what the invoker shows with timings of its own; "": nobody's are taken
     node: str = "gateway.local"
+    tracing: Tracing | None = None
