@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import structlog
 
@@ -25,9 +26,23 @@ from faasioflex.model.messages import (
     CallsReport,
     CountsReport,
     LoadReport,
+    RevisionLoad,
 )
+from faasioflex.model.names import FunctionName
 
 log = structlog.get_logger(__name__)
+Queued = Callable[[], Iterable[tuple[FunctionName, int, int]]]
+
+
+def with_queued(
+    loads: Iterable[RevisionLoad], queued: Iterable[tuple[FunctionName, int, int]]
+) -> tuple[RevisionLoad, ...]:
+    """``queued``: function, the revision that serves, and how many of its asynchronous calls may run now."""
+    found = {(load.namespace, load.name, load.revision): load for load in loads}
+    for function, revision, count in queued:
+        key = (function.namespace, function.name, revision)
+        found[key] = replace(found.get(key) or RevisionLoad(*key, in_progress=0, issued=0), queued=count)
+    return tuple(found.values())
 
 
 class Reports:
@@ -39,6 +54,7 @@ class Reports:
         lanes: Lanes,
         tally: Tally,
         counts: Counts,
+        queued: Queued = tuple,
         member: str,
         bounds: Bounds,
         clock: Callable[[], float] = time.time,
@@ -48,6 +64,7 @@ class Reports:
         self._lanes = lanes
         self._tally = tally
         self._counts = counts
+        self._queued = queued
         self._member = member
         self._bounds = bounds
         self._clock = clock
@@ -79,7 +96,8 @@ class Reports:
     async def _tell_load(self) -> None:
         while True:
             await asyncio.sleep(self._bounds.load_every_s)
-            report = LoadReport("invoker", self._member, self._clock(), self._lanes.loads())
+            loads = with_queued(self._lanes.loads(), self._queued())
+            report = LoadReport("invoker", self._member, self._clock(), loads)
             await self._publish(LOAD_SUBJECT, report)
 
     async def _tell_calls(self) -> None:

@@ -1,4 +1,4 @@
-"""What a principal may do on NATS: call, read answers in an inbox of their own, and hear of what they may see."""
+"""What a principal may do on NATS: call, queue calls, read answers in an inbox of their own, and hear of what they may see."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from faasioflex.identity.directory import Directory
 from faasioflex.identity.policy import EVERYWHERE, KINDS, Kind, Resource, allowed
 from faasioflex.identity.principal import Principal
 from faasioflex.model.function import FunctionRecord
-from faasioflex.model.messages import CALL_SUBJECT, EVENTS_SUBJECT
+from faasioflex.model.messages import CALL_SUBJECT, EVENTS_SUBJECT, QUEUE_SUBJECT
 from faasioflex.model.names import FunctionName
 
 Functions = Mapping[str, Entry[FunctionRecord]]
@@ -26,6 +26,7 @@ OF_IDENTITY: dict[str, Kind] = {
     "grant": "user",
     "secret": "secret",
 }
+PUBLISH = (f"{CALL_SUBJECT}.>", f"{QUEUE_SUBJECT}.*.*")  # whom that is open to, the invoker asks of the policy per call
 MOST_OPEN = 1000  # functions open to others whose events a connection may subscribe to, by name; each is a permission
 
 
@@ -59,7 +60,7 @@ def rights_of(principal: Principal, directory: Directory, functions: Functions, 
     """``open_to_all``: keys of the functions that are not private, sorted."""
     own = [inbox(principal.pid), f"{inbox(principal.pid)}.>"]
     if _sees_everything(principal):
-        return Rights((f"{CALL_SUBJECT}.>",), (*own, *_everywhere(principal)), ())
+        return Rights(PUBLISH, (*own, *_everywhere(principal)), ())
     namespaces = {*principal.roles, *(principal.scope.namespaces or ())}
     seen = sorted(name for name in namespaces if allowed(principal, "see", Resource("function", name)))
     for name in seen:
@@ -76,7 +77,7 @@ def rights_of(principal: Principal, directory: Directory, functions: Functions, 
         namespace = key.partition(".")[0]
         if namespace not in seen and key not in known and sees(principal, directory, functions, key):
             opened += _events(key)
-    return Rights((f"{CALL_SUBJECT}.>",), tuple(own), tuple(opened))
+    return Rights(PUBLISH, tuple(own), tuple(opened))
 
 
 def sees(

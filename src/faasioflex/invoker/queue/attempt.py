@@ -45,11 +45,11 @@ class Attempts:
 
     def __init__(
         self,
-        *,
         dispatcher: Dispatcher,
         routes: Routes,
         directory: Directory,
         tally: Tally,
+        *,
         bounds: Bounds,
         clock: Callable[[], float] = time.time,
     ) -> None:

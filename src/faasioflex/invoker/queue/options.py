@@ -8,6 +8,7 @@ from faasioflex.model.queue import Callback
 
 MIB = 1024 * 1024
 LONGEST_KEY = 256  # characters of an idempotency or order key
+MESSAGE_MARGIN = 64 * 1024  # of a message: its header, and what a dead letter says besides the call
 LONGEST_DELAY_S = 30 * 86_400.0
 
 
@@ -37,7 +38,7 @@ class QueueBounds:
     runs: int = 1024  # at once, over all functions; one function leaves at least as many free as it has itself
     running_bytes: int = 256 * MIB  # of the calls that run
     kept_bytes: int = 64 * MIB  # of calls that wait and need not be read again
-    longest_call: int = 16 * MIB - 64 * 1024  # encoded; the server's max_payload less what comes around it
+    longest_call: int = 16 * MIB - MESSAGE_MARGIN  # encoded; the server's max_payload less what comes around it
     lease_s: float = 10.0
     renew_s: float = 2.0
     sorted_at_once: int = 256  # raw messages

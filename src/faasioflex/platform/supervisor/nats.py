@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from faasioflex.model.errors import Invalid
-from faasioflex.model.messages import CALL_SUBJECT, EVENTS_SUBJECT, USERS_ACCOUNT
+from faasioflex.model.messages import CALL_SUBJECT, EVENTS_SUBJECT, QUEUE_SUBJECT, USERS_ACCOUNT
 from faasioflex.platform import binaries, nats_issuer
 from faasioflex.platform.folder import DataFolder
 from faasioflex.platform.private_file import write_private
@@ -105,7 +105,9 @@ def render(folder: DataFolder, settings: Settings, run: NatsRun, issuer: str) ->
     """The configuration file. ``issuer``: public key of who lets users in.
 
     PLATFORM is ours and alone has JetStream. Everybody else is asked about at the callout (AUTH) and lands in USERS, which has
-    nothing but what it imports: calls, with what the server knows of the caller (share), and events.
+    nothing but what it imports: calls, with what the server knows of the caller (share), and events. A call published to the queue
+    goes into JetStream's stream as it is, whose acknowledgement is the publisher's; messages of our own there have a subject that
+    is not exported.
     Sync interval: docs/adr/0007-durability.md.
     """
     interval = settings.nats_sync_interval_s
@@ -139,12 +141,14 @@ accounts {{
     users: [{_user(USER, run.password)}]
     exports: [
       {{service: "{CALL_SUBJECT}.>", accounts: [{USERS_ACCOUNT}], threshold: "{LONGEST_CALL_S}s"}}
+      {{service: "{QUEUE_SUBJECT}.*.*", accounts: [{USERS_ACCOUNT}]}}
       {{stream: "{EVENTS_SUBJECT}.>", accounts: [{USERS_ACCOUNT}]}}
     ]
   }}
   {USERS_ACCOUNT} {{
     imports: [
       {{service: {{account: PLATFORM, subject: "{CALL_SUBJECT}.>"}}, share: true}}
+      {{service: {{account: PLATFORM, subject: "{QUEUE_SUBJECT}.*.*"}}, share: true}}
       {{stream: {{account: PLATFORM, subject: "{EVENTS_SUBJECT}.>"}}}}
     ]
   }}
