@@ -142,8 +142,11 @@ class Settings:
     nats_max_payload_bytes: int = _setting(16 * MIB, "bytes", "the biggest body on the bus (CONTRACT.md 5)")
     nats_max_memory_bytes: int = _setting(64 * MIB, "bytes", "JetStream in memory: no bucket of ours is, so little")
     nats_max_file_bytes: int = _setting(
-        16 * 1024 * MIB, "bytes", "JetStream on disk: buckets and streams reserve 2 GiB"
+        16 * 1024 * MIB, "bytes", "JetStream on disk: buckets and streams reserve 5 GiB, and queue_bytes"
     )
+    queue_messages: int = _setting(1_000_000, "calls", "asynchronous ones that may wait, of all functions together")
+    queue_bytes: int = _setting(2048 * MIB, "bytes", "that they may take on disk, of all functions together")
+    queue_per_function: int = _setting(200_000, "calls", "asynchronous ones of one function that may wait")
     egress_allow: str = _setting(
         "", "addresses", "10.1.2.3:5432 10.2.0.0/16: those not public that functions may reach which name them; none"
     )
@@ -241,9 +244,18 @@ class Settings:
             )
         if self.log_level not in {"debug", "info", "warning", "error"}:
             found.append(FieldError("/log_level", "must be debug, info, warning or error"))
-        positive = ("log_file_bytes", "log_files", "nats_max_memory_bytes", "nats_max_file_bytes", "start_timeout_s")
+        positive = (
+            "log_file_bytes",
+            "log_files",
+            "nats_max_memory_bytes",
+            "nats_max_file_bytes",
+            "queue_messages",
+            "queue_bytes",
+            "queue_per_function",
+            "start_timeout_s",
+        )
         found += [FieldError(f"/{name}", "must be above 0") for name in positive if getattr(self, name) <= 0]
-        natural = ("memory_budget_bytes",)
+        natural = ("memory_budget_bytes", "result_cache_bytes")
         found += [FieldError(f"/{name}", "must be 0 or more") for name in natural if getattr(self, name) < 0]
         if not 0 <= self.key_rotation_days <= 3650:
             found.append(FieldError("/key_rotation_days", "must be 0 (by hand only) to 3650"))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from faasioflex.gateway import table as route_table
 from faasioflex.gateway.port import RouteTable
 from faasioflex.gateway.table import LONGEST_START_S
 from faasioflex.identity.access import Access
-from faasioflex.model.function import Limits
+from faasioflex.model.function import CachePolicy, Cors, Limits
 from faasioflex.model.names import FunctionName
 from faasioflex.model.route import Endpoint, FunctionRoute, RevisionRoute
 
@@ -71,3 +73,10 @@ def test_a_share_without_instances_stays_with_no_addresses() -> None:
 def test_a_ready_revision_without_traffic_is_in_the_table_and_an_idle_one_is_not() -> None:
     table = build({"acme.a": route({2: 100}, r1=[], r2=[endpoint("a")], r3=[endpoint("b")])}, 1)
     assert [(each.number, each.percent) for each in table.functions[0].revisions] == [(2, 100), (3, 0)]
+
+
+def test_a_function_with_kept_answers_is_always_the_invokers() -> None:
+    made = replace(route({1: 100}, r1=[endpoint("a")]), cache=CachePolicy(60.0))
+    assert build({"acme.a": made}, 1).functions == ()
+    (function,) = build({"acme.a": replace(made, cors=Cors(("https://a.example",)))}, 1).functions
+    assert function.revisions == ()

@@ -50,9 +50,20 @@ def function_cluster(name: str, upstream_idle_s: float) -> Json:
         "name": name,
         "type": "EDS",
         "eds_cluster_config": {"eds_config": {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "1s"}},
-        "lb_policy": "LEAST_REQUEST",
+        "load_balancing_policy": {"policies": [{"typed_extension_config": _least_request()}]},
         "outlier_detection": _outlier_detection(),
         **_common(upstream_idle_s, _shown_to_the_invoker()),
+    }
+
+
+def _least_request() -> Json:
+    """The least busy of all, not of two picked by chance: instances are few and take few calls at once, so one that is picked
+    although it is full sends the call on a detour by the invoker.
+    """
+    kind = "envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest"
+    return {
+        "name": "envoy.load_balancing_policies.least_request",
+        "typed_config": typed(kind, selection_method="FULL_SCAN"),
     }
 
 

@@ -18,6 +18,7 @@ from envoy.extensions.filters.http.header_mutation.v3 import header_mutation_pb2
 from envoy.extensions.filters.http.lua.v3 import lua_pb2 as _lua
 from envoy.extensions.filters.http.rbac.v3 import rbac_pb2 as _rbac
 from envoy.extensions.filters.http.upstream_codec.v3 import upstream_codec_pb2 as _codec
+from envoy.extensions.load_balancing_policies.least_request.v3 import least_request_pb2 as _least_request
 from envoy.extensions.retry.priority.previous_priorities.v3 import previous_priorities_config_pb2 as _priorities
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2 as _upstreams
 from envoy.type.matcher.v3 import http_inputs_pb2 as _inputs
@@ -32,7 +33,20 @@ from faasioflex.gateway.envoy.settings import EnvoySettings
 from faasioflex.gateway.port import RouteTable, TableFunction
 from faasioflex.identity.access import Access
 
-INSIDE_ANY = (_codec, _cors, _inputs, _lua, _matching, _mutation, _priorities, _rbac, _rbac_action, _skip, _upstreams)
+INSIDE_ANY = (
+    _codec,
+    _cors,
+    _inputs,
+    _least_request,
+    _lua,
+    _matching,
+    _mutation,
+    _priorities,
+    _rbac,
+    _rbac_action,
+    _skip,
+    _upstreams,
+)
 
 
 @dataclass(frozen=True)

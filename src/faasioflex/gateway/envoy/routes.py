@@ -6,7 +6,7 @@ import re
 
 from faasioflex.gateway.envoy import retries
 from faasioflex.gateway.envoy.clusters import API, INVOKER
-from faasioflex.gateway.envoy.proto import Json, also, seconds
+from faasioflex.gateway.envoy.proto import Json, also, overwrite, seconds
 from faasioflex.gateway.envoy.scripts import ON_FUNCTIONS
 from faasioflex.gateway.envoy.settings import EnvoySettings
 
@@ -18,6 +18,8 @@ ELSEWHERE = (VHOST_HEADER, "fixed")  # a call with this goes by the bootstrap's 
 INSIDE_HEADER = "x-ffx-inside"  # a function calls, by FFX_URL
 CLIENT_ID_HEADER = "x-ffx-client-id"  # the caller's X-Request-Id until the script has looked at it
 
+# For rates of callers without a token, where the invoker counts.
+CLIENT_ADDRESS: Json = overwrite("x-ffx-address", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%")
 # Of use between Envoy's own steps only.
 OURS_ALONE = [VHOST_HEADER, CLIENT_ID_HEADER, INSIDE_HEADER, "x-envoy-external-address", "x-envoy-internal"]
 
@@ -132,6 +134,7 @@ def routes_to(cluster: str, match: Json, again: str, settings: EnvoySettings, an
             },
             # said, because a request that came by another route before would keep that one's
             "request_body_buffer_limit": 64 * KIB,
+            **({"request_headers_to_add": [CLIENT_ADDRESS]} if cluster == INVOKER else {}),
             **answer,
         }
         for methods in (again, None)
