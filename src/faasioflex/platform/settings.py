@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from faasioflex.manager.capacity.weights import parse_weights
 from faasioflex.model.addresses import parse_allowances
+from faasioflex.model.callback import parse_callback_hosts
 from faasioflex.model.egress import parse_all
 from faasioflex.model.errors import FieldError, Invalid
 from faasioflex.platform.folder import DataFolder
@@ -149,6 +150,11 @@ class Settings:
     queue_per_function: int = _setting(200_000, "calls", "asynchronous ones of one function that may wait")
     egress_allow: str = _setting(
         "", "addresses", "10.1.2.3:5432 10.2.0.0/16: those not public that functions may reach which name them; none"
+    )
+    callback_hosts: str = _setting(
+        "",
+        "hosts",
+        "hooks.internal:8080 10.1.2.3: where outcomes may be posted that is not public (docs/async.md); none",
     )
     build_egress: str = _setting(
         "", "hosts", "files.example.org *.example.net: what fetching packages may reach beside the registries; none"
