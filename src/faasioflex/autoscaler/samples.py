@@ -38,12 +38,15 @@ class Trial:
 class Memory:
     """What one decision hands to the next.
 
-    ``panic_instances``: the most that this panic asked for. ``held`` instances stay until ``held_until``. ``needs``: of the
-    cooldown's window, when so many were needed, falling from the first to the last.
+    ``panic_instances``: the most that this panic asked for. ``pressed`` were asked for by calls that waited, and stay until
+    ``pressed_until``; ``held`` likewise, while little is known. ``needs``: of the cooldown's window, when so many were needed,
+    falling from the first to the last.
     """
 
     panicking_until: float | None = None
     panic_instances: int = 0
+    pressed: int = 0
+    pressed_until: float = 0.0
     held: int = 0
     held_until: float = 0.0
     needs: tuple[tuple[float, int], ...] = ()

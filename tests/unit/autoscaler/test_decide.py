@@ -24,7 +24,7 @@ def scaling(**changes: object) -> Policy:
     return replace(POLICY, scaling=replace(POLICY.scaling, **changes))  # type: ignore[arg-type]
 
 
-PANIC = Memory(panicking_until=NOW + 9)
+PANIC = Memory(panicking_until=NOW + 9, panic_instances=6)
 
 
 @pytest.mark.parametrize(
@@ -95,6 +95,15 @@ def test_panic_lasts_for_a_stable_window_after_the_last_reason_for_it() -> None:
     assert (over.instances, over.memory.panicking_until) == (3, None)
     again = decide(replace(busy(20.0, 80.0, instances=6), memory=burst.memory), POLICY, NOW + 30.0)
     assert (again.instances, again.memory.panicking_until) == (10, NOW + 90.0)
+
+
+def test_room_for_waiting_calls_stays_until_the_panic_window_has_seen_them() -> None:
+    backlog = decide(busy(8.0, 12.0, pressed=60), POLICY, NOW)
+    assert (backlog.instances, backlog.memory.panic_instances) == (9, 2)
+    later = replace(busy(8.0, 20.0, instances=9), memory=backlog.memory)
+    assert decide(later, POLICY, NOW + 11).instances == 9
+    assert decide(later, POLICY, NOW + 13).instances == 4  # half of them; then what the panic's mean asks for
+    assert decide(replace(later, instances=4, desired=4), POLICY, NOW + 14).instances == 3
 
 
 def test_the_threshold_and_the_windows_of_panic_are_settings() -> None:

@@ -2,7 +2,10 @@
 https://github.com/knative/serving, pkg/autoscaler/scaling.
 
 The stable window's mean decides. When the panic window's mean asks for ``panic_threshold_percent`` of the instances that are
-ready, or calls wait and go on waiting, panic begins: for a stable window the larger of both decides, and nothing goes down.
+ready, panic begins: for a stable window the larger of both means decides, and nothing goes down.
+
+Ours beside it: calls that go on waiting (``waiting``) begin a panic too. What they ask for themselves stays only until the panic
+window has seen the same: a backlog says how many calls are here now, not how many will be.
 """
 
 from __future__ import annotations
@@ -13,28 +16,43 @@ from faasioflex.autoscaler.samples import Memory, Policy, Proposal, Samples
 from faasioflex.autoscaler.signals.demand import demand
 from faasioflex.autoscaler.signals.waiting import propose as for_waiting
 
+PRESSED_WINDOWS = 2.0  # panic windows for which room for waiting calls stays
+
 
 def propose(samples: Samples, policy: Policy, now: float) -> tuple[Proposal, Memory]:
-    """What the metric asks for, and the memory with the state of panic."""
+    """What the metric and the waiting calls ask for, and the memory with the state of panic."""
     scaling, memory = policy.scaling, samples.memory
     wanted = demand(samples, policy)
     panic_s = max(scaling.stable_window_s * scaling.panic_window_percent / 100, 1.0)
-    stable = wanted.proposal(wanted.means.stable, scaling.stable_window_s)
+    best = wanted.proposal(wanted.means.stable, scaling.stable_window_s)
     quick = wanted.proposal(wanted.means.panic, panic_s, " (panic)")
     pressed = for_waiting(samples, policy)
-    if pressed is not None and pressed.instances > quick.instances:
-        quick = pressed
+    lacks = pressed is not None and pressed.instances > samples.instances
     if memory.panicking_until is not None and memory.panicking_until <= now:
         memory = replace(memory, panicking_until=None, panic_instances=0)
-    ready = max(samples.instances, 1)
-    over = quick.instances >= scaling.panic_threshold_percent / 100 * ready
-    if over or (pressed is not None and pressed.instances > ready):
-        memory = replace(memory, panicking_until=now + scaling.stable_window_s)
-    if memory.panicking_until is None:
-        return stable, memory
-    best = quick if quick.instances > stable.instances else stable
-    most = max(memory.panic_instances, samples.there)
-    if best.instances >= most:
-        return best, replace(memory, panic_instances=best.instances)
-    reason = f"{best.reason}; nothing goes down for the next {memory.panicking_until - now:.0f} s"
-    return replace(best, instances=most, reason=reason), replace(memory, panic_instances=most)
+    if lacks or quick.instances >= scaling.panic_threshold_percent / 100 * max(samples.instances, 1):
+        begun = samples.there if memory.panicking_until is None else memory.panic_instances
+        memory = replace(memory, panicking_until=now + scaling.stable_window_s, panic_instances=begun)
+    if memory.panicking_until is not None:
+        best = quick if quick.instances > best.instances else best
+        most = max(memory.panic_instances, best.instances)
+        if most > best.instances:
+            reason = f"{best.reason}; nothing goes down for the next {memory.panicking_until - now:.0f} s"
+            best = replace(best, instances=most, reason=reason)
+        memory = replace(memory, panic_instances=most)
+    return _with_room(best, pressed if lacks else None, memory, PRESSED_WINDOWS * panic_s, now)
+
+
+def _with_room(
+    best: Proposal, pressed: Proposal | None, memory: Memory, stays_s: float, now: float
+) -> tuple[Proposal, Memory]:
+    """Room for calls that wait, now and for a while."""
+    if memory.pressed and memory.pressed_until <= now:
+        memory = replace(memory, pressed=0)
+    if pressed is not None and pressed.instances >= memory.pressed:
+        memory = replace(memory, pressed=pressed.instances, pressed_until=now + stays_s)
+        return (pressed if pressed.instances > best.instances else best), memory
+    if memory.pressed > best.instances:
+        reason = f"{best.reason}; room for calls that waited stays another {memory.pressed_until - now:.0f} s"
+        best = replace(best, instances=memory.pressed, reason=reason)
+    return best, memory
