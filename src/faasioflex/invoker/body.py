@@ -49,7 +49,8 @@ class Body:
         return self.whole is not None or not self.started
 
     async def prepare(self, payload_bytes: int | None, admission: Admission, bounds: Bounds) -> None:
-        """Read it where it is small: then a slow client holds no place in an instance.
+        """Read it where it is small: then a slow client holds no place in an instance. One of no declared length whose sender
+        pauses is meant to be read as it comes, so it is streamed.
 
         Raises: PayloadTooLarge, TooManyCalls (memory for bodies), BadRequest, ClientGone.
         """
@@ -61,8 +62,13 @@ class Body:
         self._admission = admission
         if (self._source.length or 0) > bounds.repeatable_body_bytes:
             return
+        patience_s = bounds.streams_after_s if self._source.length is None else None
         while self._kept <= bounds.repeatable_body_bytes:
-            piece = await self._read()
+            try:
+                async with asyncio.timeout(patience_s):
+                    piece = await self._read()
+            except TimeoutError:
+                return
             if not piece:
                 self.whole = b"".join(self._first)
                 self._first.clear()

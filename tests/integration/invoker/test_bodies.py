@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator
 
 import pytest
+from aiohttp import web
 
 from faasioflex.model.function import Limits
 from support.asgi_process import asgi_process
@@ -111,6 +112,24 @@ async def test_a_slow_client_holds_no_place_in_an_instance(here: World) -> None:
     assert head.startswith(b"HTTP/1.1 200")
     assert instance.seen[-1].body == b"ab"
     writer.close()
+
+
+async def test_a_body_that_comes_piece_by_piece_is_read_piece_by_piece(here: World) -> None:
+    arrived = asyncio.Queue[bytes]()
+
+    async def reads(request: web.BaseRequest) -> web.StreamResponse:
+        async for piece in request.content.iter_any():
+            arrived.put_nowait(piece)
+        return web.Response(text="done")
+
+    async def slow() -> AsyncIterator[bytes]:
+        for number in range(3):
+            yield b"%d" % number
+            async with asyncio.timeout(10):
+                assert await arrived.get() == b"%d" % number  # only then the next one
+
+    await here.route("hello", await here.instance(behaviour=reads))
+    assert await here.call("POST", data=slow()) == (200, "done")
 
 
 async def test_a_client_that_leaves_within_its_body_is_no_call(here: World) -> None:
