@@ -32,7 +32,10 @@ class Call:
     metered: bool = False  # counted against rates and quotas here: the gateway does not see it as a call
     address: str = ""  # of the client, where the gateway tells it
     must_have_revision: bool = False  # the caller named it: no other will do
-    patient: bool = False  # out of the queue: it waits for a place as long as it takes, behind those that somebody waits for
+    patient: bool = (
+        False  # out of the queue: it waits for a place as long as it takes, behind those that somebody waits for
+    )
+    linked_to: str | None = None  # traceparent of the request by which a queued call was accepted
     handed_over_at: float | None = None  # to an instance, of the loop's clock
     revision: int | None = None  # that it goes to; 0 while its function has none, None while none is known
     status: int | None = None  # of the answer, as far as there is one

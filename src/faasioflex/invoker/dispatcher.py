@@ -20,6 +20,7 @@ from faasioflex.invoker.lane import Lane, Rerouted, Ticket
 from faasioflex.invoker.lanes import Lanes
 from faasioflex.invoker.routes import Routes
 from faasioflex.invoker.split import choose
+from faasioflex.invoker.traces import UNTRACED, CallTrace, Traces
 from faasioflex.model.errors import (
     FunctionError,
     InstanceEnded,
@@ -72,7 +73,9 @@ class Dispatcher:
         bounds: Bounds,
         chance: Callable[[], float] = random.random,
         find: Callable[[Call], Awaitable[FunctionRoute]] | None = None,
+        traces: Traces = UNTRACED,
     ) -> None:
+        self._traces = traces
         self._find = find or (lambda call: routes.find(call.target.function))
         self._routes = routes
         self._lanes = lanes
@@ -87,6 +90,7 @@ class Dispatcher:
         Raises: FfxError (of the platform; the function's own errors are answers), ClientGone.
         """
         ticket = self._lanes.ticket(patient=call.patient)
+        trace = self._traces.begin(call)
         try:
             while True:
                 lane = await self._lane(call)
@@ -94,15 +98,17 @@ class Dispatcher:
                     if call.body.whole is None:
                         lane.check_room()
                     await call.body.prepare(lane.limits.payload_bytes, self._admission, self._bounds)
-                    exchange = await self._serve(call, lane, ticket)
+                    exchange = await self._serve(call, lane, ticket, trace)
                 except Rerouted:
                     continue
                 exchange.at_close(call.body.release)
+                exchange.at_close(trace.end)
                 call.status = exchange.head.status
                 start_ms = ticket.start_waited_s * 1000 if ticket.start_waited_s else None
                 return Answer(exchange, lane.revision, start_ms)
-        except BaseException:
+        except BaseException as error:
             call.body.release()
+            trace.end(error)
             raise
 
     async def admit(self, call: Call) -> FunctionRoute:
@@ -146,10 +152,12 @@ class Dispatcher:
                 self._admission.leave(function)
         return await self._find(call)
 
-    async def _serve(self, call: Call, lane: Lane, ticket: Ticket) -> Exchange:
+    async def _serve(self, call: Call, lane: Lane, ticket: Ticket, trace: CallTrace) -> Exchange:
         resets = failures = 0
         while failures < self._bounds.attempts:
+            trace.waits(for_start=not lane.usable)
             slot = await lane.acquire(ticket)
+            trace.sends(slot.endpoint)
             call.handed_over_at = asyncio.get_running_loop().time()
             try:
                 exchange = await send(

@@ -36,6 +36,7 @@ from faasioflex.invoker.rates import Rates
 from faasioflex.invoker.reports import Reports
 from faasioflex.invoker.routes import Routes
 from faasioflex.invoker.tally import Tally
+from faasioflex.invoker.traces import UNTRACED, Traces
 from faasioflex.invoker.waker import Waker
 from faasioflex.model.function import Cors
 from faasioflex.model.identity import Quota
@@ -52,7 +53,7 @@ class Invoker:
 
     ``clock``: seconds since the epoch. ``chance``: a number in [0, 1) per call, for the traffic split.
     ``proof``: shown to the gateway with timings, which takes them from nobody else; and by the gateway, whose word on who calls
-    is believed then. ``directory`` is started and stopped here.
+    is believed then. ``directory`` is started and stopped here, ``traces`` is stopped.
     """
 
     def __init__(
@@ -67,7 +68,9 @@ class Invoker:
         proof: str = "",
         authenticate: Authenticate,
         directory: Directory,
+        traces: Traces = UNTRACED,
     ) -> None:
+        self._traces = traces
         self._bus = bus
         self._socket = socket
         self._member = member
@@ -92,6 +95,7 @@ class Invoker:
             bounds=bounds,
             chance=chance,
             find=Guard(self._routes, directory, Rates(self._quotas)).find,
+            traces=traces,
         )
         self._results = Results(
             dispatcher,
@@ -170,6 +174,7 @@ class Invoker:
         await asyncio.gather(self._directory.stop(), self._quotas.stop())
         if self._sweeper is not None:
             self._sweeper.cancel()
+        await self._traces.close()
         self._pool.close()
 
     def _changed(self, function: FunctionName, route: FunctionRoute | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from faasioflex.gateway.envoy.settings import EnvoySettings
+from faasioflex.platform.observing import tracing_of
 from faasioflex.platform.settings import Settings
 
 
@@ -27,4 +28,5 @@ def envoy_settings(
         tls_key=key,
         functions_host=settings.functions_host,
         proof=proof,
+        tracing=tracing_of(settings),
     )

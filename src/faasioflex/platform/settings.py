@@ -10,7 +10,6 @@ import dataclasses
 import ipaddress
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +23,8 @@ from faasioflex.model.egress import parse_all
 from faasioflex.model.errors import FieldError, Invalid
 from faasioflex.platform.folder import DataFolder
 from faasioflex.platform.login_settings import login_problems
+from faasioflex.platform.observing import observing_problems
+from faasioflex.platform.setting_values import convert, read
 
 MIB = 1024 * 1024
 RuntimeName = Literal["sandbox", "docker", "process"]
@@ -41,6 +42,7 @@ _PATHS = frozenset(
         "dex_grpc_key",
         "login_file",
         "smtp_password_file",
+        "otlp_headers_file",
     }
 )
 _LISTS = frozenset(  # one text, or a list in a file
@@ -159,6 +161,23 @@ class Settings:
     build_egress: str = _setting(
         "", "hosts", "files.example.org *.example.net: what fetching packages may reach beside the registries; none"
     )
+    otlp_endpoint: str = _setting(
+        "", "URL", "where traces go by OTLP over HTTP, like http://127.0.0.1:4318 (docs/metrics.md); empty: nowhere"
+    )
+    otlp_headers_file: str | None = _setting(
+        None, "file", "NAME: VALUE a line, for every request to that collector, like its API key; none"
+    )
+    trace_ratio: float = _setting(0.1, "share", "of the calls that are traced whose caller has not decided it: 0 to 1")
+    alert_overload_percent: float = _setting(
+        5.0, "percent", "of a function's calls in a minute that found no place; of every alert: 0 switches it off"
+    )
+    alert_error_percent: float = _setting(10.0, "percent", "of a function's calls in a minute that failed")
+    alert_queue_age_s: float = _setting(300.0, "seconds", "that a queued call has waited which may run")
+    alert_crashes: int = _setting(3, "instances", "of a function that ended unwanted within five minutes")
+    alert_capacity_percent: float = _setting(95.0, "percent", "of the memory for instances that is given away")
+    alert_after_s: float = _setting(
+        30.0, "seconds", "that it must be so before an alert begins; it ends after a minute at half of it"
+    )
     start_timeout_s: float = _setting(120.0, "seconds", "a big store takes nats-server a while after a crash")
 
     @property
@@ -196,7 +215,7 @@ class Settings:
     ) -> Settings:
         """Merge and check. None among ``flags`` means: not given. Raises Invalid naming each wrong setting."""
         environment = os.environ if environment is None else environment
-        given: dict[str, Any] = _absolute(_read(file), file.absolute().parent) if file else {}
+        given: dict[str, Any] = _absolute(read(file), file.absolute().parent) if file else {}
         for item in dataclasses.fields(cls):
             text = environment.get(ENVIRONMENT_PREFIX + item.name.upper())
             if text is not None and text != "":
@@ -211,7 +230,7 @@ class Settings:
                 continue
             try:
                 text = " ".join(map(str, value)) if name in _LISTS and isinstance(value, list) else value
-                values[name] = _convert(types[name], text)
+                values[name] = convert(types[name], text)
             except ValueError as error:
                 problems.append(FieldError(f"/{name}", str(error)))
         settings = cls(**values)
@@ -284,6 +303,7 @@ class Settings:
                 FieldError("/public_url", "must be https://HOST or https://HOST:PORT (or http), without a path")
             )
         found += [FieldError(f"/{name}", message) for name, message in login_problems(self)]
+        found += [FieldError(f"/{name}", message) for name, message in observing_problems(self)]
         if not _is_address(self.nats_host):
             found.append(
                 FieldError(
@@ -327,51 +347,7 @@ def default_data() -> Path:
     return base / "faasioflex"
 
 
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Invalid(f"The settings file {file} cannot be read: {error}") from error
-    try:
-        if file.suffix in {".yaml", ".yml"}:
-            import yaml
-
-            found = yaml.safe_load(text) or {}
-        else:
-            found = tomllib.loads(text)
-    except Exception as error:
-        raise Invalid(f"The settings file {file} does not parse: {error}") from error
-    if not isinstance(found, dict):
-        raise Invalid(f"The settings file {file} must hold names and values.")
-    return {str(name).replace("-", "_"): value for name, value in found.items()}
-
-
 def _absolute(given: dict[str, Any], base: Path) -> dict[str, Any]:
     """Paths in a file are relative to the file, others to the working folder; a part may run in another one."""
     paths = {n: str(base / Path(v).expanduser()) for n, v in given.items() if n in _PATHS and isinstance(v, str) and v}
     return given | paths
-
-
-def _convert(kind: str, value: Any) -> Any:
-    """``value`` (a text of the environment, or a file's own type) as ``kind``. Raises ValueError with a sentence."""
-    if kind == "str | None":
-        return None if value is None else str(value)
-    if kind == "bool":
-        return _truth(value)
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError(f"must be {'a text' if kind == 'str' else 'a number'}")
-    if kind == "str":
-        return str(value)
-    try:
-        return int(value) if kind == "int" else float(value)
-    except ValueError:
-        raise ValueError(f"must be {'a whole number' if kind == 'int' else 'a number'}, not {value!r}") from None
-
-
-def _truth(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    try:
-        return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[str(value).lower()]
-    except KeyError:
-        raise ValueError(f"must be true or false, not {value!r}") from None

@@ -102,6 +102,7 @@ class Attempts:
             timeout_s=queued.timeout_s,
             must_have_revision=queued.revision is not None,
             patient=True,
+            linked_to=queued.traceparent,
         )
 
     async def _read(self, answer: Answer, call: Call, began: float) -> Attempted:

@@ -10,6 +10,7 @@ from pathlib import Path
 from faasioflex.bus.port import Bus
 from faasioflex.model.names import FunctionName
 from faasioflex.platform.envoy import envoy_settings
+from faasioflex.platform.observing import announced, thresholds_of, traces_of
 from faasioflex.platform.parts.host import Host
 from faasioflex.platform.parts.part import HeardFrom, Part
 from faasioflex.platform.proof import proof_of
@@ -42,6 +43,8 @@ def _api(host: Host, bus: Bus, settings: Settings) -> Part:
         readiness=host.readiness,
         functions_url=settings.functions_url(os.environ.get("FFX_GATEWAY_URL", "")),
         hosts=settings.host_names,
+        pids=lambda: announced(folder.platform_json),
+        thresholds=thresholds_of(settings),
     )
 
 
@@ -115,6 +118,7 @@ def _invoker(_host: Host, bus: Bus, settings: Settings) -> Part:
         settings.folder.invoker_socket,
         bounds=Bounds(cache_bytes=settings.result_cache_bytes),
         proof=proof_of(password),
+        traces=traces_of(settings),
         authenticate=identity.authenticate,
         directory=identity.directory,
     )
