@@ -316,7 +316,7 @@ class Reconciler:
             revision.woken_at = None
             error = NodeFull(held.why) if held.node else QuotaExceeded(held.why)
             self._lifecycle.fail_waiters(state, revision.number, error)
-        self.touch_later(key, HELD_S)
+        self.touch_later(key, self._node.again_s if held.node else HELD_S)
 
     def _rooms(self, state: FunctionState) -> Rooms:
         """As of this moment: between it and the start that it is asked for nothing may be awaited."""

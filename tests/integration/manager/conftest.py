@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -14,7 +16,16 @@ from faasioflex.bus.memory import MemoryBus
 from faasioflex.bus.mirror import Mirror
 from faasioflex.manager.service import FunctionManager
 from faasioflex.model.function import CodeSource, FunctionRecord, FunctionSpec, RevisionRecord, Scaling
-from faasioflex.model.messages import APPLIED_SUBJECT, WAKE_SUBJECT, Applied, WakeReply, WakeRequest
+from faasioflex.model.messages import (
+    APPLIED_SUBJECT,
+    LOAD_SUBJECT,
+    WAKE_SUBJECT,
+    Applied,
+    LoadReport,
+    RevisionLoad,
+    WakeReply,
+    WakeRequest,
+)
 from faasioflex.model.route import FunctionRoute
 from faasioflex.model.status import DesiredScale, FunctionStatus
 from support.memory_builder import MemoryBuilder
@@ -25,7 +36,10 @@ SPEC = FunctionSpec("acme", "hello", "python", scaling=Scaling(idle_s=60.0))
 
 
 class World:
-    """What a user, the gateway and the invoker would do. ``acknowledge`` False: nobody applies routes any more."""
+    """What a user, the gateway and the invoker would do. ``acknowledge`` False: nobody applies routes any more.
+
+    ``loads``: what both report of calls, all the time; None: they are silent. ``options``: of the manager.
+    """
 
     def __init__(self) -> None:
         self.bus = MemoryBus()
@@ -33,6 +47,8 @@ class World:
         self.builder = MemoryBuilder()
         self.now = 1000.0
         self.acknowledge = True
+        self.loads: tuple[RevisionLoad, ...] | None = ()
+        self.options: dict[str, Any] = {}
         self.manager: FunctionManager | None = None
         self.functions = self.bus.bucket(FUNCTIONS.name, FunctionRecord)
         self.routes: Mirror[FunctionRoute] = Mirror(self.bus.bucket(ROUTES.name, FunctionRoute))
@@ -46,7 +62,7 @@ class World:
         await self.start_manager()
 
     async def start_manager(self) -> None:
-        self.manager = FunctionManager(self.bus, self.driver, self.builder, clock=lambda: self.now)
+        self.manager = FunctionManager(self.bus, self.driver, self.builder, clock=lambda: self.now, **self.options)
         await self.manager.start()
 
     async def stop_manager(self) -> None:
@@ -63,9 +79,12 @@ class World:
 
     async def _be_members(self) -> None:
         while True:
-            if self.acknowledge:
-                for member in ("gateway.local", "invoker.local"):
+            for member, source in (("gateway.local", "gateway"), ("invoker.local", "invoker")):
+                if self.acknowledge:
                     await self.bus.publish(APPLIED_SUBJECT, encode(Applied(member, self.routes.revision)))
+                if self.loads is not None:
+                    report = LoadReport(source, member, self.now, self.loads)  # type: ignore[arg-type]
+                    await self.bus.publish(LOAD_SUBJECT, encode(report))
             await asyncio.sleep(0.01)
 
     # --- what users do
@@ -131,7 +150,40 @@ class World:
         reply = await self.bus.request(WAKE_SUBJECT, encode(WakeRequest("acme", "hello", revision, 1)), 10.0)
         return decode(WakeReply, reply)
 
+    async def copy(self, key: str, uid: str, **changes: object) -> None:
+        """Another function, as the first one is but for ``changes`` of its specification."""
+        entry = await self.functions.get(KEY)
+        assert entry is not None
+        namespace, name = key.split(".")
+        spec = replace(entry.value.spec, namespace=namespace, name=name, **changes)  # type: ignore[arg-type]
+        made = RevisionRecord.of(
+            spec, 1, entry.value.source, function_uid=uid, rollout="all", created_at=self.now, created_by="admin"
+        )
+        await self.bus.bucket(REVISIONS.name, RevisionRecord).create(f"{key}.1-x", made)
+        record = replace(
+            entry.value, uid=uid, spec=spec, latest=1, revisions={1: f"{key}.1-x"}, rollouts=(1,), change="registered"
+        )
+        await self.functions.create(key, record)
+
+    async def rest(self, seconds: int) -> None:
+        """Let time pass, second by second, in each of which both report their calls."""
+        for _ in range(seconds):
+            self.now += 1
+            assert self.manager is not None
+            heard = self.manager._load._heard_at
+            await self.until(lambda: min(heard.values()) >= self.now, "both have reported")  # noqa: B023
+
     # --- what can be seen
+
+    def live_of(self, key: str) -> list[str]:
+        entry = self.routes.entries.get(key)
+        route = entry.value.revisions.get(1) if entry else None
+        return [endpoint.instance for endpoint in route.live] if route else []
+
+    async def events(self, what: str) -> list[dict[str, Any]]:
+        """Data of the events so far: ``instance.held``."""
+        async with self.bus.read("FFX_EVENTS", f"ffx.event.{what}.>") as messages:
+            return [json.loads(message.data)["data"] async for message in messages]
 
     @property
     def route(self) -> FunctionRoute | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from heapq import nsmallest
 
 from faasioflex.manager.capacity.fair import Holding, Taken, Wanting, reserved_bytes, take
 from faasioflex.manager.capacity.ledger import Ledger
@@ -11,6 +12,9 @@ from faasioflex.manager.capacity.ledger import Ledger
 MIB = 1024 * 1024
 FOR_EVER = float("inf")  # of one that does not wait yet: after all that do
 EVENT_EVERY_S = 60.0  # at most, per function
+AGAIN_S = 1.0
+LOOKS_PER_S = 50.0
+AT_ONCE = 16  # that are looked at when memory is given back
 
 
 @dataclass(frozen=True)
@@ -83,8 +87,13 @@ class NodeDesk:
         self._waiting.pop(key, None)
 
     def next_ones(self) -> list[str]:
-        """Functions that wait, in the order of their turns."""
-        return [one.key for one in sorted(map(self._wanting, self._waiting), key=lambda one: one.rank)]
+        """The first of the functions that wait, in the order of their turns."""
+        return [one.key for one in nsmallest(AT_ONCE, map(self._wanting, self._waiting), key=lambda one: one.rank)]
+
+    @property
+    def again_s(self) -> float:
+        """When one that waits is to look again; where many wait, all of them together do not look more often for that."""
+        return max(AGAIN_S, len(self._waiting) / LOOKS_PER_S)
 
     def taken_for(self, key: str, missing_bytes: int, holdings: Iterable[Holding]) -> list[Taken]:
         """Who has to give an instance so that the function that waits gets one; [] where nobody has to."""
