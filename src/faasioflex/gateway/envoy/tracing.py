@@ -6,7 +6,8 @@ the gateway's span as its parent, one span for each try.
 
 from __future__ import annotations
 
-import ssl
+import os
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from faasioflex.gateway.envoy.proto import Json, also, seconds, typed
@@ -81,7 +82,6 @@ def _tracer(tracing: Tracing) -> Json:
 
 
 def _tls(host: str) -> Json:
-    authorities = ssl.get_default_verify_paths().cafile or "/etc/ssl/certs/ca-certificates.crt"
     return {
         "name": "tls",
         "typed_config": typed(
@@ -89,9 +89,18 @@ def _tls(host: str) -> Json:
             sni=host,
             common_tls_context={
                 "validation_context": {
-                    "trusted_ca": {"filename": authorities},
+                    "trusted_ca": {"filename": _authorities()},
                     "match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": host}}],
                 }
             },
         ),
     }
+
+
+def _authorities() -> str:
+    """The machine's own. The supervisor writes the bootstrap and has no module ``ssl``, so OpenSSL itself is asked, and only here."""
+    from _ssl import get_default_verify_paths
+
+    variable, file, _, _ = get_default_verify_paths()
+    found = os.environ.get(variable, file)
+    return found if Path(found).exists() else "/etc/ssl/certs/ca-certificates.crt"
