@@ -125,11 +125,11 @@ EVENTS = StreamPlan("FFX_EVENTS", ("ffx.event.>",), 7 * 86_400, 256 * MIB, dupli
 LOGS = StreamPlan("FFX_LOGS", ("ffx.log.>",), 3 * 86_400, 1024 * MIB, max_per_subject=20_000)
 BUILD_LOGS = StreamPlan("FFX_BUILD_LOGS", ("ffx.buildlog.>",), 30 * 86_400, 256 * MIB, max_per_subject=5_000)
 # Calls that wait: they leave it one by one, when they have an outcome, and by no bound. A message id is remembered for as short
-# as the server allows: the window is the whole stream's, so in a longer one an id of one user would swallow another's call.
-# What may be repeated for a day is in ``ffx_idempotency``, by caller and function.
+# as the server allows: the window is the whole stream's, so in a longer one an id of one user would swallow another's call. Ours
+# carry none; what may be repeated for a day is in ``ffx_idempotency``, by caller and function.
 CALLS = StreamPlan(
     "FFX_CALLS",
-    (f"{QUEUE_SUBJECT}.*.*", f"{QUEUE_SUBJECT}.*.*.*"),
+    (f"{QUEUE_SUBJECT}.*.*.*",),
     None,
     2048 * MIB,
     duplicates_s=0.1,

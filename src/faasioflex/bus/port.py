@@ -95,9 +95,7 @@ class StreamMessage:
     data: bytes
     sequence: int
     time: float  # seconds since the epoch, of the server's storing
-    # of ``message`` alone; ``read`` leaves them out
-    headers: Mapping[str, str] = field(default_factory=dict)
-    asker: str = ""  # who published it, as in :class:`Asked`
+    headers: Mapping[str, str] = field(default_factory=dict)  # of ``message``; ``read`` leaves them out
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +135,7 @@ class Asked:
     subject: str
     data: bytes
     asker: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 Serve = Callable[[Asked], Awaitable[bytes | None]]

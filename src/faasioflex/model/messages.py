@@ -16,7 +16,9 @@ BUILD_LOGS_SUBJECT = "ffx.buildlog"  # + .ns.name; stream FFX_BUILD_LOGS
 EVENTS_SUBJECT = "ffx.event"  # + .noun.verb.ns.name; stream FFX_EVENTS
 SCALE_SUBJECT = "ffx.scale"  # + .ns.name; autoscaler: every decision that changes something, a DesiredScale
 OUTCOME_SUBJECT = "ffx.outcome"  # + .invocation id; invoker: an asynchronous call has ended (empty)
-QUEUE_SUBJECT = "ffx.queue"  # + .ns.name (published by users) or .ns.name.id (ours); stream FFX_CALLS
+QUEUE_SUBJECT = (
+    "ffx.queue"  # + .ns.name: users publish there, an invoker takes it in; + .ns.name.id: in the stream FFX_CALLS
+)
 QUEUE_STATE_SUBJECT = "ffx.queue-state"  # request/reply to the invoker that works on the queue: see model/queue
 SIGN_SUBJECT = "ffx.callback-sign"  # request/reply: invoker -> the process that has the master key; see model/queue
 PURGE_SUBJECT = "ffx.cache.purge"  # request/reply: API -> every invoker

@@ -63,9 +63,17 @@ class MemoryBus:
         self._store(subject, data, None)
         self._deliver(subject, data, None)
 
-    async def request(self, subject: str, data: bytes, timeout_s: float, *, asker: str = "") -> bytes:
+    async def request(
+        self,
+        subject: str,
+        data: bytes,
+        timeout_s: float,
+        *,
+        asker: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> bytes:
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        if not self._deliver(subject, data, answer, asker):
+        if not self._deliver(subject, data, answer, Asked(subject, data, asker, headers or {})):
             raise Unavailable(f"Nobody answers on {subject}")
         try:
             return await asyncio.wait_for(answer, timeout_s)
@@ -156,14 +164,16 @@ class MemoryBus:
                 return stream.append(subject, data, message_id, headers)
         return None
 
-    def _deliver(self, subject: str, data: bytes, answer: asyncio.Future[bytes] | None, asker: str = "") -> int:
+    def _deliver(
+        self, subject: str, data: bytes, answer: asyncio.Future[bytes] | None, asked: Asked | None = None
+    ) -> int:
         """Hand to every subscription, and to one member of each queue group. Returns how many got it."""
         fitting = [held for held in self._subscriptions if matches(held.subject, subject)]
         chosen = [held for held in fitting if not held.queue]
         for queue in sorted({held.queue for held in fitting if held.queue}):
             chosen.append(random.choice([held for held in fitting if held.queue == queue]))  # noqa: S311
         for held in chosen:
-            task = asyncio.create_task(self._handle(held.handler, Asked(subject, data, asker), answer))
+            task = asyncio.create_task(self._handle(held.handler, asked or Asked(subject, data, ""), answer))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return len(chosen)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
-from faasioflex.bus.asker import asker_of
 from faasioflex.bus.buckets import StreamPlan
 from faasioflex.bus.port import CaughtUp, MessageHead, StreamMessage
 from faasioflex.bus.subjects import matches
@@ -39,9 +38,7 @@ class MemoryStream:
         if message_id is not None:
             self._ids[message_id] = (self._sequence + 1, now)
         self._sequence += 1
-        self._messages[self._sequence] = StreamMessage(
-            subject, bytes(data), self._sequence, now, dict(headers or {}), asker_of(headers)
-        )
+        self._messages[self._sequence] = StreamMessage(subject, bytes(data), self._sequence, now, dict(headers or {}))
         self._size += len(data)
         if self.plan.max_per_subject is not None:
             same = [message for message in self._messages.values() if message.subject == subject]

@@ -11,8 +11,8 @@ import nats.errors
 import structlog
 from nats.aio.msg import Msg
 
-from faasioflex.bus.asker import asker_of
 from faasioflex.bus.buckets import BUCKETS
+from faasioflex.bus.nats.asker import asker_of
 from faasioflex.bus.nats.bucket import MESSAGE_ID, NatsBucket
 from faasioflex.bus.nats.changes import Changes
 from faasioflex.bus.nats.connection import Connection
@@ -144,7 +144,9 @@ class NatsBus:
 
     async def _handle(self, handler: Serve, message: Msg) -> None:
         try:
-            reply = await handler(Asked(message.subject, message.data, asker_of(message.headers)))
+            reply = await handler(
+                Asked(message.subject, message.data, asker_of(message.headers), message.headers or {})
+            )
         except Exception:
             log.exception("a handler of a bus message failed", subject=message.subject)
             return

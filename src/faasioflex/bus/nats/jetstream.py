@@ -63,9 +63,13 @@ async def ask(link: Link, subject: str, data: bytes, timeout_s: float, headers: 
     if found is None:
         return answer
     refusal = ApiError(found.get("code", 500), found.get("err_code", 0), found.get("description", ""))
-    if refusal.code == 503:
+    if refusal.code == 503 and not _is_full(refusal):
         raise Away(str(refusal))
     raise refusal
+
+
+def _is_full(refusal: ApiError) -> bool:
+    return refusal.number == STORE_FAILED and refusal.description in FULL
 
 
 async def _ask_directly(
@@ -113,8 +117,10 @@ class JetStream:
             if error.number in WRONG_LAST_SEQUENCE:
                 kind = RepeatedConflict if attempts.count > 1 else Conflict
                 raise kind(f"{subject} was changed by somebody else: read it again ({error.description})") from error
-            if error.number == STORE_FAILED and error.description in FULL:
-                raise Full(f"As much is stored of {subject.split('.', maxsplit=1)[0]} as may be: try again later") from error
+            if _is_full(error):
+                raise Full(
+                    f"As much is stored of {subject.split('.', maxsplit=1)[0]} as may be: try again later"
+                ) from error
             raise Unavailable(f"NATS does not store {subject}: {error}") from error
         return Stored(int(answer["seq"]), bool(answer.get("duplicate", False)))
 

@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
-from faasioflex.bus.asker import asker_of
 from faasioflex.bus.nats.jetstream import API, MESSAGE_NOT_FOUND, ApiError, JetStream
 from faasioflex.bus.nats.link import LinkLost
 from faasioflex.bus.port import StreamMessage
@@ -25,7 +24,7 @@ async def read_message(jetstream: JetStream, stream: str, sequence: int) -> Stre
             return None
         raise Unavailable(f"{stream} cannot be read: {headers.get('Description', headers['Status'])}")
     moment = datetime.fromisoformat(headers[TIME][:26].rstrip("Z") + "+00:00").timestamp()
-    return StreamMessage(headers[SUBJECT], message.data, sequence, moment, headers, asker_of(headers))
+    return StreamMessage(headers[SUBJECT], message.data, sequence, moment, headers)
 
 
 async def remove_messages(jetstream: JetStream, stream: str, sequences: Sequence[int]) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import string
 import time
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from faasioflex.bus.buckets import IDEMPOTENCY
@@ -40,10 +41,19 @@ Find = Callable[[Call], Awaitable[FunctionRoute]]
 State = Callable[[str], Awaitable[Invocation | None]]
 
 
-class Intake:
-    """``find``: the policy. ``state``: of a call by its id. ``works``: whether this process works on the queue now.
+@dataclass(frozen=True)
+class Stored:
+    """``sequence``: of its message, 0 where that is not known. ``earlier``: its key had been used before."""
 
-    ``clock``: seconds since the epoch.
+    invocation: Invocation
+    sequence: int
+    earlier: bool = False
+
+
+class Intake:
+    """``find``: the policy. ``state``: of a call by its id. ``index``: of the queue, where this process works on it.
+
+    ``accepted``: called when one more waits. ``clock``: seconds since the epoch.
     """
 
     def __init__(
@@ -64,9 +74,10 @@ class Intake:
         self._find = find
         self._state = state
         self._accepted = accepted
+        self._storing: dict[str, asyncio.Future[int]] = {}
         self._clock = clock
 
-    async def accept(self, call: Call, options: CallOptions) -> Invocation:
+    async def take(self, call: Call, options: CallOptions) -> Stored:
         """As ``Queue.accept``."""
         now = self._clock()
         check(options, now)
@@ -74,12 +85,28 @@ class Intake:
         self._check_call(call, route)
         made = queued_call(call, options, route, now)
         if options.idempotency_key is None:
-            return await self.store(made)
-        earlier = await self._earlier(made, options.idempotency_key, now)
-        return earlier or await self._store_repeatable(made, now)
+            return Stored(waiting(made), await self._store(made))
+        return await self._take_repeatable(made, options.idempotency_key, now)
 
-    async def store(self, call: QueuedCall, *, doubtful: bool = False) -> Invocation:
-        """Put it into the stream, acknowledged.
+    async def store_once(self, call: QueuedCall, *, doubtful: bool = True) -> Stored:
+        """Store a call whose id others may use too. ``doubtful``: whether it has ended already is looked at before it runs.
+
+        Who asks for the same at the same moment waits for the one who began. Raises: as ``_store``.
+        """
+        storing = self._storing.get(call.invocation_id)
+        if storing is None:
+            storing = asyncio.ensure_future(self._store(call, doubtful=doubtful))
+            self._storing[call.invocation_id] = storing
+            storing.add_done_callback(lambda done: self._stored(call.invocation_id, done))
+        return Stored(waiting(call), await asyncio.shield(storing))
+
+    def _stored(self, invocation_id: str, done: asyncio.Future[int]) -> None:
+        del self._storing[invocation_id]
+        if not done.cancelled():
+            done.exception()  # looked at, where nobody waits for it any more
+
+    async def _store(self, call: QueuedCall, *, doubtful: bool = False) -> int:
+        """Put it into the stream, acknowledged; the message's sequence.
 
         Raises: TooManyCalls, PayloadTooLarge, Unavailable (nobody knows whether it is stored).
         """
@@ -93,56 +120,55 @@ class Intake:
         index = self._index()
         subject, headers = subject_of(function, call.invocation_id), write_head(head)
         if index is None:
-            await self._bus.append(subject, data, headers=headers)
-            return waiting(call)
+            return await self._append(subject, data, headers)
         if index.waiting(function) >= self._bounds.per_function:
             raise TooManyCalls(
                 f"{function} has {self._bounds.per_function} asynchronous calls waiting, as many as it may: call again later",
                 retry_after_s=FULL_RETRY_S,
             )
-        if not index.expect(function, call.invocation_id):
-            return waiting(call)
+        known = index.expect(function, call.invocation_id)
+        if known is not None:
+            return known
         try:
-            sequence = await self._bus.append(subject, data, headers=headers)
+            sequence = await self._append(subject, data, headers)
         except BaseException as error:
             seen = index.given_up(function, call.invocation_id)
-            if seen is not None:
-                index.see(seen, self._clock())
-                self._accepted()
-            if isinstance(error, TooManyCalls):
-                raise TooManyCalls(
-                    "The queue holds as many calls as it may: call again later", retry_after_s=FULL_RETRY_S
-                ) from error
-            if seen is None or not isinstance(error, FfxError):
+            if seen is None:
                 raise
-            return waiting(call)
+            index.see(seen, self._clock())
+            self._accepted()
+            if not isinstance(error, FfxError):
+                raise
+            return seen.sequence
         index.accepted(function, call, head, sequence=sequence, size=len(data), now=self._clock())
         self._accepted()
-        return waiting(call)
+        return sequence
 
-    async def _earlier(self, made: QueuedCall, key: str, now: float) -> Invocation | None:
-        """What the same caller's call with that key became; None: it is the first, or it never came as far as the queue."""
-        function = FunctionName(made.namespace, made.name)
+    async def _append(self, subject: str, data: bytes, headers: dict[str, str]) -> int:
+        try:
+            return await self._bus.append(subject, data, headers=headers)
+        except TooManyCalls as error:
+            raise TooManyCalls(
+                "The queue holds as many calls as it may: call again later", retry_after_s=FULL_RETRY_S
+            ) from error
+
+    async def _take_repeatable(self, made: QueuedCall, key: str, now: float) -> Stored:
+        """The same caller's call with that key as it is now; stored where it is the first, or never came as far as the queue."""
+        function, first = FunctionName(made.namespace, made.name), True
         try:
             await self._repeatable.create(made.invocation_id, Repeatable(str(function), now, stored=False))
-            return None
         except Conflict:
-            pass
-        state = await self._state(made.invocation_id)
-        if state is not None:
-            return state
-        entry = await self._repeatable.get(made.invocation_id)
-        if entry is not None and entry.value.stored:
-            raise WrongState(
-                f"A call of {function} with the idempotency key {key!r} was made within the last 24 hours, and its outcome is not "
-                "kept any more: use another key for another call"
-            )
-        await self._store_repeatable(made, now, doubtful=True)
-        return await self._state(made.invocation_id) or waiting(made)
-
-    async def _store_repeatable(self, made: QueuedCall, now: float, *, doubtful: bool = False) -> Invocation:
-        stored = await self.store(made, doubtful=doubtful)
-        function = FunctionName(made.namespace, made.name)
+            first = False
+            state = await self._state(made.invocation_id)
+            if state is not None:
+                return Stored(state, 0, earlier=True)
+            entry = await self._repeatable.get(made.invocation_id)
+            if entry is not None and entry.value.stored:
+                raise WrongState(
+                    f"A call of {function} with the idempotency key {key!r} was made within the last 24 hours, and its outcome is "
+                    "not kept any more: use another key for another call"
+                ) from None
+        stored = await self.store_once(made, doubtful=not first)
         await self._repeatable.put(made.invocation_id, Repeatable(str(function), now, stored=True))
         return stored
 

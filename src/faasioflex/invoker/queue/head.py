@@ -87,7 +87,7 @@ def subject_of(function: FunctionName, invocation_id: str) -> str:
     return f"{QUEUE_SUBJECT}.{function.key}.{invocation_id}"
 
 
-def place_of(subject: str) -> tuple[FunctionName, str | None]:
-    """Function and id that a subject of the stream names; no id: a message as a user published it."""
-    namespace, name, *rest = subject.removeprefix(f"{QUEUE_SUBJECT}.").split(".")
-    return FunctionName(namespace, name), rest[0] if rest else None
+def place_of(subject: str) -> tuple[FunctionName, str]:
+    """Function and id that a subject of the stream names."""
+    namespace, name, invocation_id = subject.removeprefix(f"{QUEUE_SUBJECT}.").split(".")
+    return FunctionName(namespace, name), invocation_id

@@ -62,7 +62,7 @@ class Index:
         self._position = found.sequence
         function, invocation_id = place_of(found.subject)
         head = read_head(found.headers)
-        if invocation_id is None or head is None:
+        if head is None:
             return False
         if invocation_id in self._accepting:
             self._accepting[invocation_id].append(found)
@@ -83,15 +83,17 @@ class Index:
         self._give_turn(made.line)
         return True
 
-    def expect(self, function: FunctionName, invocation_id: str) -> bool:
-        """A call is being stored here: until ``accepted`` or ``given_up`` what the stream tells of it is left alone. False: it is
-        there already, or being stored.
+    def expect(self, function: FunctionName, invocation_id: str) -> int | None:
+        """A call is being stored here: until ``accepted`` or ``given_up`` what the stream tells of it is left alone.
+
+        The sequence of its message, where it is here already; then there is nothing to store.
         """
-        if invocation_id in self._entries or invocation_id in self._accepting:
-            return False
+        known = self._entries.get(invocation_id)
+        if known is not None:
+            return known.sequence
         self._accepting[invocation_id] = []
         self._line(function).expected += 1
-        return True
+        return None
 
     def accepted(
         self, function: FunctionName, call: QueuedCall, head: Head, *, sequence: int, size: int, now: float

@@ -41,6 +41,5 @@ class QueueBounds:
     longest_call: int = 16 * MIB - MESSAGE_MARGIN  # encoded; the server's max_payload less what comes around it
     lease_s: float = 10.0
     renew_s: float = 2.0
-    sorted_at_once: int = 256  # raw messages
     first_pause_s: float = 0.25  # where the platform, not the function, is in the way; doubled each time
     longest_pause_s: float = 15.0

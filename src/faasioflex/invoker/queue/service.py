@@ -24,11 +24,11 @@ from faasioflex.invoker.queue.entry import Entry, Stage
 from faasioflex.invoker.queue.index import Index
 from faasioflex.invoker.queue.options import NO_OPTIONS, CallOptions, QueueBounds
 from faasioflex.invoker.queue.outcomes import Outcomes
+from faasioflex.invoker.queue.published import Published
 from faasioflex.invoker.queue.questions import Questions
 from faasioflex.invoker.queue.removals import Removals
 from faasioflex.invoker.queue.results import Results
 from faasioflex.invoker.queue.runner import Runner
-from faasioflex.invoker.queue.sorter import Sorter
 from faasioflex.invoker.queue.totals import Totals
 from faasioflex.invoker.queue.work import Work
 from faasioflex.invoker.routes import Routes
@@ -88,6 +88,7 @@ class Queue:
             accepted=self._on_accepted,
             clock=clock,
         )
+        self._published = Published(bus, self._intake, directory, clock)
         self._lease = Lease(
             bus.bucket(LEASES.name, LeaseRecord),
             LEASE,
@@ -103,6 +104,7 @@ class Queue:
     async def start(self) -> None:
         """Begin to ask for the work; the routes have been read."""
         self._counts.depths = lambda: self.depths(None)
+        await self._published.start()
         self._task = asyncio.create_task(self._run(), name="queue")
 
     async def stop(self, drain_s: float = 0.5) -> None:
@@ -110,6 +112,7 @@ class Queue:
         task, self._task = self._task, None
         if task is None:
             return
+        await self._published.stop()
         work = self._work
         if work is not None:
             await work.stop(drain_s)
@@ -143,7 +146,7 @@ class Queue:
         Raises: FunctionNotFound, NotAllowed, NotAuthenticated, RateLimited, RevisionNotFound, PayloadTooLarge, Invalid,
         TooManyCalls (queue-full, with Retry-After), WrongState (the earlier one's outcome is not kept any more), Unavailable.
         """
-        return await self._intake.accept(call, options)
+        return (await self._intake.take(call, options)).invocation
 
     async def state(self, invocation_id: str) -> Invocation | None:
         """Of an asynchronous call, waiting, running or ended; None where none of that id is known. Raises: Unavailable."""
@@ -196,7 +199,7 @@ class Queue:
         made = redriven(letter.value.call, self._clock())
         known = await self.state(made.invocation_id)
         if known is None:
-            known = await self._intake.store(made, doubtful=True)
+            known = (await self._intake.store_once(made)).invocation
         await self._dead_letters.delete(key)
         log.info("a dead call is made again", invocation=invocation_id, again=made.invocation_id, by=by.uid)
         return known
@@ -252,16 +255,7 @@ class Queue:
             clock=self._clock,
             chance=self._chance,
         )
-        sorter = Sorter(
-            bus=self._bus,
-            intake=self._intake,
-            outcomes=self._outcomes,
-            removals=removals,
-            directory=self._directory,
-            bounds=self._bounds,
-            clock=self._clock,
-        )
-        work = Work(bus=self._bus, index=index, runner=runner, sorter=sorter, removals=removals, clock=self._clock)
+        work = Work(bus=self._bus, index=index, runner=runner, removals=removals, clock=self._clock)
         return work
 
     def _index(self) -> Index | None:

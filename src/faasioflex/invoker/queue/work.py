@@ -10,11 +10,10 @@ import structlog
 
 from faasioflex.bus.buckets import CALLS
 from faasioflex.bus.port import Bus, CaughtUp
-from faasioflex.invoker.queue.head import place_of, read_head
+from faasioflex.invoker.queue.head import read_head
 from faasioflex.invoker.queue.index import Index
 from faasioflex.invoker.queue.removals import Removals
 from faasioflex.invoker.queue.runner import Runner
-from faasioflex.invoker.queue.sorter import Sorter
 from faasioflex.model.errors import FfxError
 from faasioflex.model.messages import QUEUE_SUBJECT
 
@@ -31,7 +30,6 @@ class Work:
         bus: Bus,
         index: Index,
         runner: Runner,
-        sorter: Sorter,
         removals: Removals,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -39,14 +37,12 @@ class Work:
         self.runner = runner
         self.ready = asyncio.Event()
         self._bus = bus
-        self._sorter = sorter
         self._removals = removals
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         self._removals.start()
-        self._sorter.start()
         self._task = asyncio.create_task(self._follow(), name="queue feed")
 
     async def stop(self, drain_s: float) -> None:
@@ -54,7 +50,6 @@ class Work:
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-        await self._sorter.stop()
         await self.runner.stop(drain_s)
         await self._removals.stop()
 
@@ -68,8 +63,6 @@ class Work:
                             log.info("the queue has been read", calls=len(self.index))
                             self.ready.set()
                             self.runner.pump()
-                        elif place_of(each.subject)[1] is None:
-                            self._sorter.add(each.sequence)
                         elif read_head(each.headers) is None:
                             log.error("a message of the queue cannot be read", sequence=each.sequence)
                             self._removals.add(each.sequence)

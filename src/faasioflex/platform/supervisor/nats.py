@@ -105,9 +105,8 @@ def render(folder: DataFolder, settings: Settings, run: NatsRun, issuer: str) ->
     """The configuration file. ``issuer``: public key of who lets users in.
 
     PLATFORM is ours and alone has JetStream. Everybody else is asked about at the callout (AUTH) and lands in USERS, which has
-    nothing but what it imports: calls, with what the server knows of the caller (share), and events. A call published to the queue
-    goes into JetStream's stream as it is, whose acknowledgement is the publisher's; messages of our own there have a subject that
-    is not exported.
+    nothing but what it imports: calls, with what the server knows of the caller (share), and events. What lies in the
+    queue's stream has a subject that is not exported.
     Sync interval: docs/adr/0007-durability.md.
     """
     interval = settings.nats_sync_interval_s
