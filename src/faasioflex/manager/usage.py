@@ -15,8 +15,8 @@ from faasioflex.manager.capacity.desk import NodeDesk
 from faasioflex.manager.state import FunctionState
 from faasioflex.model.errors import FfxError
 from faasioflex.model.instance import Instance
-from faasioflex.model.messages import USAGE_SUBJECT, RevisionUsage, UsageReport
-from faasioflex.runtime.port import RuntimeDriver
+from faasioflex.model.messages import USAGE_SUBJECT, PoolUsage, RevisionUsage, UsageReport
+from faasioflex.runtime.port import PoolFigures, RuntimeDriver
 
 log = structlog.get_logger(__name__)
 EVERY_S = 5.0
@@ -68,6 +68,17 @@ def _state(one: Instance, leaving: Container[str]) -> str:
     return "frozen" if one.frozen else one.state
 
 
+def of_pools(now: Mapping[str, PoolFigures], before: Mapping[str, PoolFigures]) -> tuple[PoolUsage, ...]:
+    """What came since ``before``; all of it, where the pool has begun again meanwhile."""
+    found = []
+    for language, seen in sorted(now.items()):
+        known = before.get(language)
+        if known is None or seen.hits < known.hits or seen.misses < known.misses:
+            known = PoolFigures(0, 0, 0)
+        found.append(PoolUsage(language, seen.size, seen.hits - known.hits, seen.misses - known.misses))
+    return tuple(found)
+
+
 class UsageReports:
     """Nothing is told while the driver is away."""
 
@@ -90,6 +101,7 @@ class UsageReports:
         self._every_s = every_s
         self._clock = clock
         self._before: tuple[float, Used] | None = None
+        self._pools: Mapping[str, PoolFigures] | None = None  # None: what they did before was told by another process
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -104,6 +116,8 @@ class UsageReports:
         """Look and publish once. Raises: Unavailable, where the driver or the bus is away."""
         used = await self._driver.usage()
         instances = await self._driver.observe()
+        pools = await self._driver.pools()
+        known, self._pools = pools if self._pools is None else self._pools, pools
         now = self._clock()
         before, self._before = self._before, (now, used)
         leaving = {identifier for identifier, state in self._tracked.items() if state.instances[identifier].leaving}
@@ -112,6 +126,7 @@ class UsageReports:
             now,
             period_s=now - before[0] if before else 0.0,
             usages=by_revision(instances, used, before[1] if before else None, leaving),
+            pools=of_pools(pools, known),
             memory_budget_bytes=self._node.budget_bytes,
             memory_reserved_bytes=self._node.ledger.total.memory_bytes,
         )

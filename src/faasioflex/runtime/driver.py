@@ -14,7 +14,7 @@ from faasioflex.model.instance import Instance, InstanceEnded, InstanceEvent, In
 from faasioflex.runtime.connection import Connection
 from faasioflex.runtime.launcher import wire
 from faasioflex.runtime.launcher.wire import Json
-from faasioflex.runtime.port import JobEnded, JobSpec
+from faasioflex.runtime.port import JobEnded, JobSpec, PoolFigures
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 0.1
 
@@ -65,6 +65,16 @@ class LauncherDriver:
     async def usage(self) -> dict[str, tuple[int, float]]:
         found = cast("dict[str, list[float]]", await self._call("usage"))
         return {instance: (int(memory), cpu_s) for instance, (memory, cpu_s) in found.items()}
+
+    async def pools(self) -> dict[str, PoolFigures]:
+        found = cast("Json | None", await self._call("pool"))
+        if found is None:
+            return {}
+        spares, hits, misses = found["spares"], found["hits_of"], found["misses_of"]
+        return {
+            language: PoolFigures(spares.get(language, 0), hits.get(language, 0), misses.get(language, 0))
+            for language in sorted({*spares, *hits, *misses})
+        }
 
     async def run(self, job: JobSpec, on_line: Callable[[str], None]) -> JobEnded:
         """On a connection of its own: cancelled, it closes that, and the launcher ends the job."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from faasioflex.model.errors import Conflict, NotSupportedYet, Unavailable
 from faasioflex.model.instance import EndReason, Instance, InstanceEnded, InstanceEvent, InstanceReady, InstanceSpec
-from faasioflex.runtime.port import JobEnded, JobSpec
+from faasioflex.runtime.port import JobEnded, JobSpec, PoolFigures
 
 
 class MemoryDriver:
@@ -29,6 +29,7 @@ class MemoryDriver:
         self.stopped: list[str] = []
         self.jobs: list[JobSpec] = []
         self.used: dict[str, tuple[int, float]] = {}
+        self.pooled: dict[str, PoolFigures] = {}
         self.away = False
         self.connected: set[str] = set()  # instances that somebody is connected to
         self.fixed: str | None = None  # why limits cannot be changed and nothing can be frozen here
@@ -122,6 +123,10 @@ class MemoryDriver:
     async def usage(self) -> dict[str, tuple[int, float]]:
         self._check()
         return {instance: self.used.get(instance, (0, 0.0)) for instance in self.instances}
+
+    async def pools(self) -> dict[str, PoolFigures]:
+        self._check()
+        return dict(self.pooled)
 
     async def close(self) -> None:
         self.away = True

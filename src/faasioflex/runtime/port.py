@@ -58,6 +58,15 @@ class JobEnded:
     detail: str
 
 
+@dataclass(frozen=True)
+class PoolFigures:
+    """``size``: sandboxes that wait now; ``hits`` and ``misses``: starts that found one and none, since the pool began."""
+
+    size: int
+    hits: int
+    misses: int
+
+
 class RuntimeDriver(Protocol):
     """Every method may be called again after a failure; ids make them idempotent.
 
@@ -105,5 +114,8 @@ class RuntimeDriver(Protocol):
 
     async def usage(self) -> dict[str, tuple[int, float]]:
         """Per instance id: memory in use in bytes, CPU seconds so far."""
+
+    async def pools(self) -> dict[str, PoolFigures]:
+        """Per language: what waits for functions. {} where nothing ever does."""
 
     async def close(self) -> None: ...

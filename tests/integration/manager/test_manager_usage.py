@@ -18,9 +18,10 @@ from faasioflex.manager.usage import UsageReports
 from faasioflex.model.errors import Unavailable
 from faasioflex.model.function import Limits, Network
 from faasioflex.model.instance import BuiltCode, InstanceSpec
-from faasioflex.model.messages import USAGE_SUBJECT, RevisionUsage, UsageReport
+from faasioflex.model.messages import USAGE_SUBJECT, PoolUsage, RevisionUsage, UsageReport
 from faasioflex.model.names import FunctionName
 from faasioflex.runtime.memory import MemoryDriver
+from faasioflex.runtime.port import PoolFigures
 from support.deadline import eventually
 from support.memory_builder import MemoryBuilder
 
@@ -108,3 +109,17 @@ async def test_the_manager_tells_it() -> None:
         await manager.start()
         await eventually(lambda: told, "a report")
         await manager.stop()
+
+
+async def test_what_the_pool_did_is_told_once() -> None:
+    bus, driver = MemoryBus(), MemoryDriver()
+    reports = UsageReports(bus, driver, {}, UNBOUNDED)
+    driver.pooled = {"python": PoolFigures(2, 7, 1)}
+    async with listening(bus) as told:
+        await reports.tell()
+        driver.pooled = {"python": PoolFigures(1, 8, 1)}
+        await reports.tell()
+        await reports.tell()
+        await eventually(lambda: len(told) == 3, "three reports")
+    pools = [report.pools for report in told]
+    assert pools == [(PoolUsage("python", 2, 0, 0),), (PoolUsage("python", 1, 1, 0),), (PoolUsage("python", 1, 0, 0),)]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from faasioflex.manager.usage import by_revision
+from faasioflex.manager.usage import by_revision, of_pools
 from faasioflex.model.instance import Instance
-from faasioflex.model.messages import RevisionUsage
+from faasioflex.model.messages import PoolUsage, RevisionUsage
 from faasioflex.model.names import FunctionName
+from faasioflex.runtime.port import PoolFigures
 
 
 def instance(id: str, name: str = "a", revision: int = 1, *, frozen: bool = False) -> Instance:
@@ -48,3 +49,9 @@ def test_instances_by_state_and_their_limits_together() -> None:
     (found,) = by_revision(instances, {one.id: (1, 1.0) for one in instances}, None, leaving={"z"})
     assert found.states == {"ready": 1, "frozen": 1, "draining": 1}
     assert (found.memory_limit_bytes, found.cpu_limit) == (300, 1.5)
+
+
+def test_of_pools_what_came_since_is_told_and_all_of_one_that_began_again() -> None:
+    before = {"python": PoolFigures(2, 10, 3), "node": PoolFigures(1, 5, 5)}
+    now = {"python": PoolFigures(1, 14, 3), "node": PoolFigures(0, 2, 1), "go": PoolFigures(1, 1, 0)}
+    assert of_pools(now, before) == (PoolUsage("go", 1, 1, 0), PoolUsage("node", 0, 2, 1), PoolUsage("python", 1, 4, 0))

@@ -45,6 +45,8 @@ class Pool:
         self._spares: list[Spare] = []
         self._resting: dict[Shape, float] = {}
         self._counts: Counter[str] = Counter()
+        self._hits: Counter[str] = Counter()  # by language
+        self._misses: Counter[str] = Counter()
         self._quiet_at = 0.0
         self._stir = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -83,9 +85,9 @@ class Pool:
                 log.warning("a spare sandbox was of no use", extra={"spare": spare.id, "error": str(error)})
                 self._discard(spare)
                 continue
-            self._counts["hits"] += 1
+            self._hits[wanted.language] += 1
             return spare
-        self._counts["misses"] += 1
+        self._misses[wanted.language] += 1
         return None
 
     def figures(self) -> dict[str, object]:
@@ -96,7 +98,11 @@ class Pool:
             "warm": sum(spare.warm for spare in self._spares),
             "memory_bytes": sum(self._bytes(spare.shape) for spare in self._spares),
             "memory_limit_bytes": self._memory_bytes,
-            **{name: self._counts[name] for name in ("hits", "misses", "unsuitable", "started")},
+            "hits": self._hits.total(),
+            "misses": self._misses.total(),
+            "hits_of": self._hits,
+            "misses_of": self._misses,
+            **{name: self._counts[name] for name in ("unsuitable", "started")},
         }
 
     def _lets_in(self, made: Order) -> bool:
