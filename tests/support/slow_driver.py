@@ -20,12 +20,17 @@ class SlowDriver(MemoryDriver):
         self.stops.set()
         self.graces: list[tuple[str, float]] = []
         self.looks = 0
+        self.looked = 0  # at what they use
 
     async def observe(self) -> list[Instance]:
         seen = await super().observe()
         self.looks += 1
         await self.answers.wait()
         return seen
+
+    async def usage(self) -> dict[str, tuple[int, float]]:
+        self.looked += 1
+        return await super().usage()
 
     async def stop(self, instance: str, grace_s: float) -> None:
         self.graces.append((instance, grace_s))

@@ -54,11 +54,14 @@ class World:
         self.routes: Mirror[FunctionRoute] = Mirror(self.bus.bucket(ROUTES.name, FunctionRoute))
         self.statuses: Mirror[FunctionStatus] = Mirror(self.bus.bucket(STATUS.name, FunctionStatus))
         self._members: asyncio.Task[None] | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._lines: list[str] = []
 
     async def start(self) -> None:
         await self.routes.start()
         await self.statuses.start()
         self._members = asyncio.create_task(self._be_members())
+        self._reader = asyncio.create_task(self._read_lines())
         await self.start_manager()
 
     async def start_manager(self) -> None:
@@ -72,10 +75,16 @@ class World:
 
     async def stop(self) -> None:
         await self.stop_manager()
-        if self._members:
-            self._members.cancel()
+        for task in (self._members, self._reader):
+            if task:
+                task.cancel()
         await self.routes.stop()
         await self.statuses.stop()
+
+    async def _read_lines(self) -> None:
+        async with self.bus.read("FFX_LOGS", "ffx.log.>", follow=True) as messages:
+            async for message in messages:
+                self._lines.append(json.loads(message.data)["message"])
 
     async def _be_members(self) -> None:
         while True:
@@ -179,6 +188,10 @@ class World:
         entry = self.routes.entries.get(key)
         route = entry.value.revisions.get(1) if entry else None
         return [endpoint.instance for endpoint in route.live] if route else []
+
+    def lines(self) -> list[str]:
+        """Messages of the functions' logs so far."""
+        return list(self._lines)
 
     async def events(self, what: str) -> list[dict[str, Any]]:
         """Data of the events so far: ``instance.held``."""

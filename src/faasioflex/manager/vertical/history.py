@@ -19,6 +19,8 @@ class History:
         self._since = 0.0  # when the youngest interval began
 
     def add(self, look: Look) -> None:
+        if self._recent and look.at <= self._recent[-1].at:
+            self._recent.pop()  # the clock has not moved: the newer one counts
         self._recent.append(look)
         if len(self._recent) > RECENT:
             self._put_by(self._recent.popleft())
