@@ -58,8 +58,9 @@ class Memory:
 class Samples:
     """Of one revision.
 
-    ``at_once``: calls in progress and waiting, each once. ``rate``: calls that began per second. ``pressed``: so many calls at
-    once in two reports one after the other, in both of which some waited; else 0. ``queued``: asynchronous calls that may run.
+    ``at_once``: calls in progress and waiting, each once. ``rate``: calls that began per second. ``waiting`` and ``crowd``: calls
+    that wait, and calls at once, in the newest report of waiting calls; ``pressed``: the fewer of the last two such reports, if
+    they followed each other; else 0. ``queued``: asynchronous calls that may run.
     ``p95_ms``: of the calls since the instances changed; None where there are too few. ``cpu_share``, ``memory_share``: of the
     instances' limits together; None while not known. ``instances``: ready ones. ``desired``: what was decided before, None
     where nothing was. ``idle_s``: since the last call was seen to run; None while one runs. ``blind``: somebody who must tell
@@ -68,6 +69,8 @@ class Samples:
 
     at_once: Means = Means()
     rate: Means = Means()
+    waiting: int = 0
+    crowd: int = 0
     pressed: int = 0
     queued: int = 0
     p95_ms: float | None = None

@@ -26,9 +26,7 @@ class Watched:
     memory: Memory = field(default_factory=Memory)
     at_once: dict[str, int] = field(default_factory=dict)  # newest figure of each member
     queued: dict[str, int] = field(default_factory=dict)
-    pressed: dict[str, tuple[int, int]] = field(
-        default_factory=dict
-    )  # calls at once in its last two reports, if some wait
+    pressed: dict[str, tuple[int, int, int]] = field(default_factory=dict)  # of its waiting calls, see Samples
     calls: Window = field(default_factory=Window)
     begun: Counter = field(default_factory=Counter)
     durations: Durations = field(default_factory=Durations)
@@ -49,7 +47,8 @@ class Watched:
         if at_once or load.issued or load.queued:
             self.active_at = now
         if load.waiting:
-            self.pressed[member] = (self.pressed.get(member, (0, 0))[1], sum(self.at_once.values()))
+            before = self.pressed.get(member, (0, 0, 0))[1]
+            self.pressed[member] = before, sum(self.at_once.values()), load.waiting
         else:
             self.pressed.pop(member, None)
         return load.waiting > 0 or (load.queued > 0 and self.instances <= 0)
@@ -97,12 +96,15 @@ class Watched:
         stable_s = scaling.stable_window_s
         panic_s = max(stable_s * scaling.panic_window_percent / 100, 1.0)
         busy = any(self.at_once.values())
+        before, crowd, waiting = max(self.pressed.values(), key=lambda found: found[1], default=(0, 0, 0))
         fresh = now - self.usage_at <= USAGE_FRESH_S
         short_s = min(USAGE_SHORT_S, stable_s)
         return Samples(
             at_once=Means(self.calls.mean(now, stable_s), self.calls.mean(now, panic_s)),
             rate=Means(self.begun.per_s(now, stable_s), self.begun.per_s(now, panic_s)),
-            pressed=max((min(two) for two in self.pressed.values()), default=0),
+            waiting=waiting,
+            crowd=crowd,
+            pressed=min(before, crowd),
             queued=sum(self.queued.values()),
             p95_ms=self._p95_ms(now, stable_s) if scaling.latency_p95_ms is not None else None,
             cpu_share=Means(self.cpu.mean(now, stable_s), self.cpu.mean(now, short_s)) if fresh and instances else None,

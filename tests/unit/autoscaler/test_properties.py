@@ -28,6 +28,8 @@ samples = st.builds(
     Samples,
     at_once=means,
     rate=means,
+    waiting=st.integers(0, 200),
+    crowd=st.integers(0, 300),
     pressed=st.integers(0, 300),
     queued=st.integers(0, 1000),
     p95_ms=st.one_of(st.none(), st.floats(0, 1e4)),

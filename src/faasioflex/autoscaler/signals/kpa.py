@@ -27,7 +27,7 @@ def propose(samples: Samples, policy: Policy, now: float) -> tuple[Proposal, Mem
     best = wanted.proposal(wanted.means.stable, scaling.stable_window_s)
     quick = wanted.proposal(wanted.means.panic, panic_s, " (panic)")
     pressed = for_waiting(samples, policy)
-    lacks = pressed is not None and pressed.instances > samples.instances
+    lacks = pressed is not None and pressed.instances > max(samples.instances, 1)
     if memory.panicking_until is not None and memory.panicking_until <= now:
         memory = replace(memory, panicking_until=None, panic_instances=0)
     if lacks or quick.instances >= scaling.panic_threshold_percent / 100 * max(samples.instances, 1):
