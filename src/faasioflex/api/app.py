@@ -22,6 +22,7 @@ from faasioflex.api.routes import (
     alerts,
     bindings,
     cache,
+    dead_letters,
     events,
     execute,
     functions,
@@ -42,7 +43,7 @@ from faasioflex.api.routes import (
 )
 from faasioflex.bus.port import Bus
 
-ROUTES = (functions, cache, execute, revisions, logs, metrics, alerts, invocations, events, platform)
+ROUTES = (functions, cache, execute, revisions, logs, metrics, alerts, invocations, dead_letters, events, platform)
 OF_CALLERS = (
     users,
     groups,

@@ -20,15 +20,15 @@ from faasioflex.api.identity_resources import IdentityResources
 from faasioflex.api.invoker import InvokerClient
 from faasioflex.api.load import Load
 from faasioflex.api.measures import Measures
+from faasioflex.api.queue import Calls
 from faasioflex.api.resource.answer import etag
 from faasioflex.api.uploads import Uploads
-from faasioflex.bus import buckets
-from faasioflex.bus.port import Bucket, Bus
+from faasioflex.bus.port import Bus
 from faasioflex.manager.functions.registry import Registry
 from faasioflex.manager.functions.update import Guard
+from faasioflex.manager.secrets.callback_keys import CallbackKeys, CallbackSigner
 from faasioflex.model.errors import PreconditionFailed
 from faasioflex.model.function import FunctionRecord
-from faasioflex.model.invocation import Invocation
 from faasioflex.model.names import NAME_PATTERN, FunctionName
 
 Readiness = Callable[[], dict[str, str | None]]
@@ -57,7 +57,9 @@ class Services:
         self.now = now
         self.readiness = readiness
         self.registry = Registry(bus)
-        self.invocations: Bucket[Invocation] = bus.bucket(buckets.INVOCATIONS.name, Invocation)
+        self.calls = Calls(bus)
+        self.callback_keys = CallbackKeys(identity.secrets, now) if identity.secrets is not None else None
+        self._signer = CallbackSigner(bus, self.callback_keys) if self.callback_keys is not None else None
         self.uploads = Uploads()
         self.invoker = InvokerClient(invoker_socket)
         self.load = Load(bus, now)
@@ -76,6 +78,8 @@ class Services:
             await self.registry.start()
             await self.load.start()
             await self.measures.start()
+            if self._signer is not None:
+                await self._signer.start()
             await self.decisions.start()
             await self.alerts.start()
             self.census.start()

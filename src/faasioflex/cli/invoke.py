@@ -42,6 +42,23 @@ def invoke(
     ] = None,
     path: Annotated[str, typer.Option(help="With --raw: what follows the function's URL.")] = "",
     asynchronous: Annotated[bool, typer.Option("--async", help="Queue the call and print its id.")] = False,
+    key: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Idempotency key: calls with the same one are one call.")
+    ] = None,
+    after: Annotated[
+        str | None, typer.Option(metavar="TIME", help="With --async: not before; like 10m, or 2026-01-31T12:00:00Z.")
+    ] = None,
+    priority: Annotated[int | None, typer.Option(min=0, max=9, help="With --async: higher ones go first.")] = None,
+    order_key: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="With --async: calls of one key go in order, where that is set.")
+    ] = None,
+    callback: Annotated[
+        str | None, typer.Option(metavar="URL", help="With --async: where the outcome is posted, signed.")
+    ] = None,
+    callback_secret: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The namespace's secret that signs it; default: its callback key."),
+    ] = None,
     output: OutputOption = Output.table,
 ) -> None:
     """Call a function.
@@ -53,12 +70,21 @@ def invoke(
     Examples:
       ffx invoke hello -d '{"name": "Ada"}'
       ffx invoke hello -d @order.json -o json
+      ffx invoke mail -d @letter.json --async --after 10m --key letter-17
       tar c photos | ffx invoke resize --raw -d - -H 'Content-Type: application/x-tar' > small.tar
     """
     timeout_s = duration_s(timeout) if timeout else None
+    if callback_secret is not None and callback is None:
+        raise typer.BadParameter("--callback-secret is for --callback")
+    posted = {"url": callback, "secret": callback_secret} if callback_secret else callback
+    queued = _queued(key, after, priority, order_key, posted)
+    if queued.keys() - {"idempotency_key"} and not asynchronous:
+        raise typer.BadParameter("--after, --priority, --order-key and --callback are for --async")
     if raw:
-        if asynchronous or revision is not None:
-            raise typer.BadParameter("--raw goes over the direct path: --async and --revision do not apply there")
+        if asynchronous or key or revision is not None:
+            raise typer.BadParameter(
+                "--raw goes over the direct path: --async, --key and --revision do not apply there"
+            )
         verb = method or ("GET" if payload is None else "POST")
         _direct(client, name, _Call(verb, path, _headers(header or []), _content(payload), timeout_s))
         return
@@ -67,8 +93,32 @@ def invoke(
     options: dict[str, Any] = {} if revision is None else {"revision": revision}
     if asynchronous:
         options["mode"] = "async"
+    options |= queued
     invocation = client.execute(name, _json(payload), timeout_s=timeout_s, **options)
     report_invocation(invocation, output)
+
+
+def _queued(
+    key: str | None,
+    after: str | None,
+    priority: int | None,
+    order_key: str | None,
+    callback: str | dict[str, str | None] | None,
+) -> dict[str, Any]:
+    """Fields of the request; what was not said is left out."""
+    given = {
+        "idempotency_key": key,
+        "not_before": _moment(after) if after is not None else None,
+        "priority": priority,
+        "order_key": order_key,
+        "callback": callback,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _moment(text: str) -> float | str:
+    """A duration as seconds, a time as it is: the platform reads it."""
+    return text if "T" in text or text.count("-") == 2 else duration_s(text)
 
 
 def report_invocation(invocation: Invocation, output: Output) -> None:

@@ -96,6 +96,19 @@ def rotate(client: Client, namespace: OwnNamespace = None) -> None:
     print(f"The secrets of {client.space(namespace)} have a new key")
 
 
+@app.command("callback-key")
+@on_platform
+def callback_key(client: Client, namespace: OwnNamespace = None, output: OutputOption = Output.table) -> None:
+    """Print what callbacks are signed with that name no secret, for whoever verifies them.
+
+    \b
+    Example:
+      ffx secret callback-key --namespace shop
+    """
+    found = client.callback_key(namespace)
+    show(output, {"key": found.key, "previous": list(found.previous)}, lambda: print(found.key))
+
+
 def _value(source: str | None) -> bytes:
     """Raises: BadRequest, typer.BadParameter."""
     if source is None:

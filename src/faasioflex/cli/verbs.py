@@ -71,6 +71,13 @@ VERBS: tuple[Verb, ...] = (
     Verb("rollback", "faasioflex.cli.rollback:rollback", "Send all calls to an earlier revision.", TRAFFIC),
     Verb("invoke", "faasioflex.cli.invoke:invoke", "Call a function.", CALLS),
     Verb("result", "faasioflex.cli.result:result", "Show what became of a call.", CALLS),
+    Verb("cancel", "faasioflex.cli.cancel:cancel", "Take an asynchronous call back.", CALLS),
+    Verb(
+        "dead-letters",
+        "faasioflex.cli.dead_letters:app",
+        "Show calls that were given up, run them again or throw them away.",
+        CALLS,
+    ),
     Verb("cache", "faasioflex.cli.cache:app", "Forget kept answers of a function.", CALLS),
     Verb("logs", "faasioflex.cli.logs:logs", "Show what a function wrote.", WATCH),
     Verb("build-log", "faasioflex.cli.logs:build_log", "Show what the last build wrote.", WATCH),

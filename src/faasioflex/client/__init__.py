@@ -24,7 +24,10 @@ from faasioflex.client.identity_models import (
     Whoami,
 )
 from faasioflex.client.models import (
+    Alert,
     Answer,
+    CallbackKey,
+    DeadLetter,
     Event,
     Function,
     FunctionMetrics,
@@ -43,11 +46,14 @@ from faasioflex.client.tokens import Token
 from faasioflex.client.wire import Target
 
 __all__ = [
+    "Alert",
     "Answer",
     "ApiError",
     "AsyncClient",
     "Binding",
+    "CallbackKey",
     "Client",
+    "DeadLetter",
     "Event",
     "Function",
     "FunctionMetrics",

@@ -11,9 +11,11 @@ import httpx
 
 from faasioflex.client import calls
 from faasioflex.client.asynchronous_identity import AsyncIdentityMethods
+from faasioflex.client.asynchronous_queue import AsyncQueueMethods
 from faasioflex.client.errors import error_of
 from faasioflex.client.follower import Follower
 from faasioflex.client.models import (
+    Alert,
     Answer,
     Event,
     Function,
@@ -36,7 +38,7 @@ T = TypeVar("T")
 Name = str | FunctionName
 
 
-class AsyncClient(AsyncIdentityMethods):
+class AsyncClient(AsyncQueueMethods, AsyncIdentityMethods):
     """Calls one platform; an asynchronous context manager that closes its connections. The same methods as :class:`Client`."""
 
     def __init__(
@@ -150,7 +152,8 @@ class AsyncClient(AsyncIdentityMethods):
     ) -> Invocation:
         """Call a function with a JSON payload and wait for its outcome; its own failure is an invocation with ``error``.
 
-        ``options`` are further fields of the request: revision, mode, idempotency_key, callback.
+        ``options`` are further fields of the request: revision, mode, idempotency_key, callback, not_before, priority,
+        order_key.
         """
         return await self._send(calls.execute(await self.name(name), payload, options, timeout_s))
 
@@ -163,17 +166,25 @@ class AsyncClient(AsyncIdentityMethods):
         return await self._send(calls.metrics(await self.name(name), window_s))
 
     async def metrics_of_all(
-        self, *, namespace: str | None = None, window_s: float | None = None
+        self, *, namespace: str | None = None, window_s: float | None = None, active: bool = False
     ) -> AsyncIterator[FunctionMetrics]:
-        """Those of every function, a thousand in a request."""
+        """Those of every function, a thousand in a request. ``active``: of those alone that something happens to."""
         cursor: str | None = None
         while True:
-            page = await self._send(calls.metrics_page(namespace, window_s, cursor))
+            page = await self._send(calls.metrics_page(namespace, window_s, cursor, active=active))
             for item in page.items:
                 yield item
             cursor = page.next
             if cursor is None:
                 return
+
+    async def platform_metrics(self, *, window_s: float | None = None) -> Metrics:
+        """Of all functions together; ``raw`` has what is of the platform itself."""
+        return await self._send(calls.platform_metrics(window_s))
+
+    async def alerts(self, *, namespace: str | None = None) -> tuple[Alert, ...]:
+        """Those that fire, in the order in which they began."""
+        return (await self._send(calls.alerts(namespace))).items
 
     async def healthz(self) -> Health:
         """Whether the API is alive."""

@@ -11,9 +11,11 @@ import httpx
 
 from faasioflex.client import calls
 from faasioflex.client.blocking_identity import IdentityMethods
+from faasioflex.client.blocking_queue import QueueMethods
 from faasioflex.client.errors import error_of
 from faasioflex.client.follower import Follower
 from faasioflex.client.models import (
+    Alert,
     Answer,
     Event,
     Function,
@@ -36,7 +38,7 @@ T = TypeVar("T")
 Name = str | FunctionName
 
 
-class Client(IdentityMethods):
+class Client(QueueMethods, IdentityMethods):
     """Calls one platform. Thread-safe; a context manager that closes its connections.
 
     ``target`` is the platform's URL or a :class:`Target`. What fails raises an error of model.errors (ApiError for what the
@@ -152,7 +154,8 @@ class Client(IdentityMethods):
     def execute(self, name: Name, payload: Any = None, *, timeout_s: float | None = None, **options: Any) -> Invocation:
         """Call a function with a JSON payload and wait for its outcome; its own failure is an invocation with ``error``.
 
-        ``options`` are further fields of the request: revision, mode, idempotency_key, callback.
+        ``options`` are further fields of the request: revision, mode, idempotency_key, callback, not_before, priority,
+        order_key.
         """
         return self._send(calls.execute(self.name(name), payload, options, timeout_s))
 
@@ -165,16 +168,24 @@ class Client(IdentityMethods):
         return self._send(calls.metrics(self.name(name), window_s))
 
     def metrics_of_all(
-        self, *, namespace: str | None = None, window_s: float | None = None
+        self, *, namespace: str | None = None, window_s: float | None = None, active: bool = False
     ) -> Iterator[FunctionMetrics]:
-        """Those of every function, a thousand in a request."""
+        """Those of every function, a thousand in a request. ``active``: of those alone that something happens to."""
         cursor: str | None = None
         while True:
-            page = self._send(calls.metrics_page(namespace, window_s, cursor))
+            page = self._send(calls.metrics_page(namespace, window_s, cursor, active=active))
             yield from page.items
             cursor = page.next
             if cursor is None:
                 return
+
+    def platform_metrics(self, *, window_s: float | None = None) -> Metrics:
+        """Of all functions together; ``raw`` has what is of the platform itself."""
+        return self._send(calls.platform_metrics(window_s))
+
+    def alerts(self, *, namespace: str | None = None) -> tuple[Alert, ...]:
+        """Those that fire, in the order in which they began."""
+        return (self._send(calls.alerts(namespace))).items
 
     def healthz(self) -> Health:
         """Whether the API is alive."""

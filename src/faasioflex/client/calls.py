@@ -7,7 +7,20 @@ from collections.abc import Callable, Mapping
 from typing import IO, Any, TypeVar
 from urllib.parse import quote
 
-from faasioflex.client.models import Function, Health, Invocation, Metrics, MetricsPage, Page, Revision, Version
+from faasioflex.client.models import (
+    AlertList,
+    CallbackKey,
+    DeadLetter,
+    DeadLetterPage,
+    Function,
+    Health,
+    Invocation,
+    Metrics,
+    MetricsPage,
+    Page,
+    Revision,
+    Version,
+)
 from faasioflex.client.read import BadAnswer, read
 from faasioflex.client.request import NDJSON, Request, Response, Upload
 from faasioflex.model.names import FunctionName
@@ -88,7 +101,8 @@ def execute(
     if timeout_s is not None:
         document["timeout_s"] = timeout_s
     wait_s = None if timeout_s is None else timeout_s + SLACK_S
-    return Request("POST", "/functions/execute", _as(Invocation), json=document, timeout_s=wait_s)
+    keyed = options.get("idempotency_key") is not None
+    return Request("POST", "/functions/execute", _as(Invocation), json=document, timeout_s=wait_s, keyed=keyed)
 
 
 def invocation(invocation_id: str, wait_s: float | None) -> Request[Invocation]:
@@ -96,11 +110,55 @@ def invocation(invocation_id: str, wait_s: float | None) -> Request[Invocation]:
     return Request("GET", path, _as(Invocation), query=_query(wait_s=wait_s), timeout_s=_patience(wait_s))
 
 
+def cancel(invocation_id: str) -> Request[Invocation]:
+    return Request("DELETE", f"/invocations/{quote(invocation_id, safe='')}", _as(Invocation))
+
+
+def dead_letters(function: FunctionName | None, limit: int | None, cursor: str | None) -> Request[DeadLetterPage]:
+    query = _query(function=function, limit=limit, cursor=cursor)
+    return Request("GET", "/dead-letters", _as(DeadLetterPage), query=query)
+
+
+def dead_letter(invocation_id: str) -> Request[DeadLetter]:
+    return Request("GET", f"/dead-letters/{quote(invocation_id, safe='')}", _as(DeadLetter))
+
+
+def redrive(invocation_id: str) -> Request[Invocation]:
+    return Request("POST", f"/dead-letters/{quote(invocation_id, safe='')}/redrive", _as(Invocation))
+
+
+def redrive_all(function: FunctionName) -> Request[int]:
+    query = _query(function=function)
+    return Request("POST", "/dead-letters/redrive", _number("redriven"), query=query, timeout_s=None)
+
+
+def delete_dead_letter(invocation_id: str) -> Request[None]:
+    return Request("DELETE", f"/dead-letters/{quote(invocation_id, safe='')}", _nothing)
+
+
+def purge(function: FunctionName) -> Request[int]:
+    return Request("DELETE", "/dead-letters", _number("purged"), query=_query(function=function), timeout_s=None)
+
+
+def callback_key(namespace: str) -> Request[CallbackKey]:
+    return Request("GET", f"/namespaces/{quote(namespace, safe='')}/callback-key", _as(CallbackKey))
+
+
 def metrics(name: FunctionName, window_s: float | None) -> Request[Metrics]:
     return Request("GET", f"{_path(name)}/metrics", _as(Metrics), query=_query(window_s=window_s))
 
 
-def metrics_page(namespace: str | None, window_s: float | None, cursor: str | None) -> Request[MetricsPage]:
+def alerts(namespace: str | None) -> Request[AlertList]:
+    return Request("GET", "/alerts", _as(AlertList), query=_query(namespace=namespace))
+
+
+def platform_metrics(window_s: float | None) -> Request[Metrics]:
+    return Request("GET", "/platform/metrics", _as(Metrics), query=_query(window_s=window_s))
+
+
+def metrics_page(
+    namespace: str | None, window_s: float | None, cursor: str | None, *, active: bool = False
+) -> Request[MetricsPage]:
     query = _query(namespace=namespace, window_s=window_s, limit=1000, cursor=cursor)
     return Request("GET", "/functions/metrics", _as(MetricsPage), query=query)
 

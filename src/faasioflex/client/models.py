@@ -144,6 +144,18 @@ class Metrics:
     cpu: float | None = None
     memory_bytes: float | None = None
     cold_starts: float | None = None
+    cold_start_ms: Latency | None = None
+    instances_by_state: dict[str, int] = field(default_factory=dict)
+    cpu_limit: float | None = None
+    memory_limit_bytes: float | None = None
+    refused: int | None = None
+    crashes: int | None = None
+    queued: int | None = None
+    delayed: int | None = None
+    oldest_s: float | None = None
+    retries: int | None = None
+    dead_letters: int | None = None
+    alerts: tuple[str, ...] = ()
     raw: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
@@ -162,6 +174,25 @@ class MetricsPage:
 
     items: tuple[FunctionMetrics, ...]
     next: str | None = None
+
+
+@dataclass(frozen=True)
+class Alert:
+    """One that fires. ``function``: ns/name, None where it is of the platform."""
+
+    kind: str
+    function: str | None = None
+    value: float | None = None
+    threshold: float | None = None
+    unit: str = ""
+    since: datetime | None = None
+    message: str = ""
+    raw: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class AlertList:
+    items: tuple[Alert, ...]
 
 
 @dataclass(frozen=True)
@@ -186,11 +217,40 @@ class Invocation:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     duration_ms: float | None = None
+    not_before: datetime | None = None
+    redrive_of: str | None = None
     raw: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def ended(self) -> bool:
         return self.status not in ("queued", "running")
+
+
+@dataclass(frozen=True)
+class DeadLetter(Invocation):
+    """A call that was given up. ``payload``, ``method`` and ``path`` where one is asked for alone."""
+
+    last_error: str | None = None
+    died_at: datetime | None = None
+    method: str | None = None
+    path: str | None = None
+    payload: Any = None
+
+
+@dataclass(frozen=True)
+class DeadLetterPage:
+    """``next`` is the cursor of the following page, None at the end."""
+
+    items: tuple[DeadLetter, ...]
+    next: str | None = None
+
+
+@dataclass(frozen=True)
+class CallbackKey:
+    """What callbacks are signed with: ``whsec_`` and base64. ``previous`` ones still sign, for a day after a rotation."""
+
+    key: str = field(repr=False)
+    previous: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)

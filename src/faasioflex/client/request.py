@@ -58,11 +58,12 @@ class Request(Generic[T]):
     upload: Upload | None = None
     timeout_s: float | None = 30.0
     accept: frozenset[int] = frozenset()  # statuses >= 400 that ``parse`` understands
+    keyed: bool = False  # it has an idempotency key: the platform makes one of several
 
     @property
     def repeatable(self) -> bool:
         """Whether it may be sent again when it is not known that it was not carried out."""
-        return self.method in SAFE_TO_REPEAT
+        return self.keyed or self.method in SAFE_TO_REPEAT
 
     def outcome(self, response: Response) -> T:
         """The parsed answer.

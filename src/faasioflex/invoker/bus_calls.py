@@ -16,7 +16,7 @@ from faasioflex.identity.directory import Directory
 from faasioflex.invoker.bounds import Bounds
 from faasioflex.invoker.caller import NOBODY, Caller
 from faasioflex.invoker.front.door import caller_of
-from faasioflex.invoker.invocations import Invocations
+from faasioflex.invoker.invocations import Invocations, json_call
 from faasioflex.invoker.outcome import to_json_bytes
 from faasioflex.invoker.target import checked
 from faasioflex.model.errors import FfxError, PayloadTooLarge, TooManyCalls
@@ -71,9 +71,8 @@ class BusCalls:
         self._in_flight += 1
         self._idle.clear()
         try:
-            ended = await self._invocations.run(
-                checked(namespace, name), asked.data or b"null", caller=self._caller(asked.asker)
-            )
+            call = json_call(checked(namespace, name), asked.data or b"null", caller=self._caller(asked.asker))
+            ended = await self._invocations.run(call)
             reply = to_json_bytes(ended.invocation)
             if len(reply) <= LONGEST_REPLY:
                 return reply

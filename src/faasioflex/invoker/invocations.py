@@ -56,34 +56,17 @@ class Invocations:
         self._bounds = bounds
         self._clock = clock
 
-    async def run(
-        self,
-        function: FunctionName,
-        payload: bytes,
-        *,
-        caller: Caller,
-        request_id: str | None = None,
-        revision: int | None = None,
-        timeout_s: float | None = None,
-        headers: Headers | None = None,
-    ) -> Ended:
-        """``POST /`` with the payload as ``application/json``; the outcome is kept before it is returned.
+    async def run(self, call: Call) -> Ended:
+        """The outcome is kept before it is returned.
 
         Raises: FfxError where the platform did not hand the call over (no such function, queue full, no start, too large).
         """
-        invocation_id = str(uuid.uuid4())
-        fields = [(b"Host", b"functions"), (b"Content-Type", b"application/json"), *(headers or [])]
-        call = Call(
-            target=Target(function, "/", revision),
-            method="POST",
-            headers=fields,
-            body=Body(None, whole=payload),
-            caller=caller,
-            metered=True,
-            request_id=request_id or invocation_id,
-            timeout_s=timeout_s,
-            must_have_revision=revision is not None,
-        )
+        ended = await self.make(call, str(uuid.uuid4()))
+        await self._keep(ended.invocation)
+        return ended
+
+    async def make(self, call: Call, invocation_id: str) -> Ended:
+        """As :meth:`run`, for who keeps the outcome."""
         loop = asyncio.get_running_loop()
         created_at, begun = self._clock(), loop.time()
         with self._tally.counting(call):
@@ -99,7 +82,6 @@ class Invocations:
             finished_at=created_at + ended - begun,
             duration_ms=round((ended - handed_over) * 1000, 3),
         )
-        await self._keep(made)
         return Ended(made, had.start_ms)
 
     async def _outcome(self, call: Call) -> Ended:
@@ -152,6 +134,30 @@ class Invocations:
                 await self._bucket.put(made.invocation_id, made)
         except (FfxError, TimeoutError) as error:
             log.warning("an invocation was not kept", invocation=made.invocation_id, error=str(error))
+
+
+def json_call(
+    function: FunctionName,
+    payload: bytes,
+    *,
+    caller: Caller,
+    request_id: str | None = None,
+    revision: int | None = None,
+    timeout_s: float | None = None,
+    headers: Headers | None = None,
+) -> Call:
+    """``POST /`` with the payload as ``application/json``."""
+    return Call(
+        target=Target(function, "/", revision),
+        method="POST",
+        headers=[(b"Host", b"functions"), (b"Content-Type", b"application/json"), *(headers or [])],
+        body=Body(None, whole=payload),
+        caller=caller,
+        metered=True,
+        request_id=request_id or str(uuid.uuid4()),
+        timeout_s=timeout_s,
+        must_have_revision=revision is not None,
+    )
 
 
 def _called_by(caller: Caller) -> CalledBy | None:

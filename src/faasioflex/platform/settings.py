@@ -46,7 +46,7 @@ _PATHS = frozenset(
     }
 )
 _LISTS = frozenset(  # one text, or a list in a file
-    {"egress_allow", "build_egress", "login_audiences", "admin_emails", "memory_weights"}
+    {"egress_allow", "build_egress", "callback_hosts", "login_audiences", "admin_emails", "memory_weights"}
 )
 ENVIRONMENT_PREFIX = "FFX_"
 _HOST_NAME = re.compile(
@@ -286,7 +286,12 @@ class Settings:
             found.append(FieldError("/key_rotation_days", "must be 0 (by hand only) to 3650"))
         if self.nats_sync_interval_s < 0:
             found.append(FieldError("/nats_sync_interval_s", "must be 0 (every write) or more"))
-        parsed = {"egress_allow": parse_allowances, "build_egress": parse_hosts, "memory_weights": parse_weights}
+        parsed = {
+            "egress_allow": parse_allowances,
+            "build_egress": parse_hosts,
+            "callback_hosts": parse_callback_hosts,
+            "memory_weights": parse_weights,
+        }
         for name, parse in parsed.items():
             try:
                 parse(getattr(self, name))

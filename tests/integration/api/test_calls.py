@@ -14,7 +14,6 @@ import pytest
 from aiohttp import web
 
 from faasioflex.api import invoker
-from faasioflex.bus.buckets import INVOCATIONS
 from faasioflex.bus.codec import encode
 from faasioflex.bus.memory import MemoryBus
 from faasioflex.model.durations import bucket_of
@@ -107,9 +106,11 @@ async def test_a_call_goes_to_the_invoker_as_it_came(bus: MemoryBus, fake_invoke
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({"mode": "async"}, (422, "not-supported-yet")),
-        ({"idempotency_key": "x"}, (422, "not-supported-yet")),
-        ({"callback": "http://x"}, (422, "not-supported-yet")),
+        ({"mode": "later"}, (422, "invalid")),
+        ({"idempotency_key": ""}, (422, "invalid")),
+        ({"callback": "https://hooks.example"}, (422, "invalid")),
+        ({"mode": "async", "callback": {"secret": "x"}}, (422, "invalid")),
+        ({"mode": "async", "not_before": "soon"}, (422, "invalid")),
         ({"function": "A/b"}, (422, "invalid")),
         ({"function": "a/b/c"}, (422, "invalid")),
         ({"function": 1}, (422, "invalid")),
@@ -152,25 +153,6 @@ def call(status: str, **fields: object) -> Invocation:
     made = {"revision": 1, "result": None, "error": None, "attempts": 1, "created_at": 1.0, "started_at": None}
     rest = {"finished_at": None, "duration_ms": None}
     return Invocation("inv-1", "admin/hello", status=status, **{**made, **rest, **fields})  # type: ignore[arg-type]
-
-
-async def test_invocations_are_read_waited_for_and_cancelled(client: httpx.AsyncClient, bus: MemoryBus) -> None:
-    bucket = bus.bucket(INVOCATIONS.name, Invocation)
-    await bucket.put("inv-1", call("running"))
-    waiting = asyncio.create_task(client.get("/invocations/inv-1?wait_s=30"))
-    assert (await client.get("/invocations/inv-1")).json()["status"] == "running"
-    assert code_of(await client.delete("/invocations/inv-1")) == (409, "wrong-state")
-    await bucket.put("inv-1", call("succeeded", result={"a": 1}, finished_at=2.0))
-    ended = (await waiting).json()
-    assert (ended["status"], ended["result"], ended["finished_at"]) == (
-        "succeeded",
-        {"a": 1},
-        "1970-01-01T00:00:02.000Z",
-    )
-    assert code_of(await client.delete("/invocations/inv-1")) == (409, "wrong-state")
-    await bucket.put("inv-1", call("queued"))
-    assert (await client.delete("/invocations/inv-1")).json()["status"] == "cancelled"
-    assert (await client.get("/invocations/inv-1")).json()["status"] == "cancelled"
 
 
 async def test_metrics_are_what_the_parts_tell(client: httpx.AsyncClient, bus: MemoryBus) -> None:

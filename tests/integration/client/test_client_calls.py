@@ -13,7 +13,6 @@ from faasioflex.model.errors import (
     FunctionExists,
     FunctionNotFound,
     Invalid,
-    NotSupportedYet,
     PreconditionFailed,
     RevisionNotFound,
 )
@@ -61,8 +60,8 @@ def test_a_function_lives_through_the_blocking_client(platform: SmallPlatform) -
         assert [str(one.function) for one in client.list(labels={"team": "web"})] == ["admin/hello"]
         assert list(client.list(labels={"team": "other"})) == []
         assert client.execute("hello", {"n": 1}).result == {"n": 1}
-        with pytest.raises(NotSupportedYet) as refused:
-            client.execute("hello", mode="async")
+        with pytest.raises(Invalid) as refused:
+            client.execute("hello", mode="later")
         assert isinstance(refused.value, ApiError)
         assert refused.value.request_id
         failed = client.execute("hello", {"fail": "no"})

@@ -154,9 +154,8 @@ async def test_execute_and_calls_over_nats_are_counted(here: World, told: Told) 
 
     await here.route("hello", await here.instance(behaviour=behave))
     for payload in ("0", "1"):
-        async with here.request(
-            "POST", "/.ffx/execute", data=f'{{"function": "acme/hello", "payload": {payload}}}'
-        ) as got:
+        body = {"function": "acme/hello", "payload": int(payload)}
+        async with here.request("POST", "/.ffx/execute", json=body) as got:
             assert got.status == 200
         await here.call_over_bus("hello", payload.encode())
     await eventually(lambda: told.sums("hello") == (4, 2, 0), "two of four are errors")

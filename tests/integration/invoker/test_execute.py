@@ -116,14 +116,24 @@ async def test_what_the_platform_refuses_is_a_problem(here: World) -> None:
     assert (await refused(here, function="acme/hello", revision=7))["code"] == "revision-not-found"
     assert (await refused(here, function="acme/hello", payload="x" * 20))["code"] == "payload-too-large"
     assert (await refused(here, function="Acme/Hello"))["code"] == "invalid"
-    assert (await refused(here, function="acme/hello", mode="async"))["code"] == "not-supported-yet"
-    assert (await refused(here, function="acme/hello", callback="http://x"))["code"] == "not-supported-yet"
+    assert (await refused(here, function="acme/hello", callback="https://x.example"))["errors"][0][
+        "pointer"
+    ] == "/callback"
     problem = await refused(here, function="acme/hello", wat=1)
     assert (problem["status"], problem["errors"][0]["pointer"]) == (422, "/wat")
     assert (await refused(here))["errors"][0]["pointer"] == "/function"
     assert (await refused(here, function="acme/hello", timeout_s=0))["errors"][0]["pointer"] == "/timeout_s"
-    assert (await here.problem("POST", "/.ffx/execute", data=b"{"))["status"] == 422
+    headers = {"Content-Type": "application/json"}
+    assert (await here.problem("POST", "/.ffx/execute", data=b"{", headers=headers))["status"] == 400
+    assert (await here.problem("POST", "/.ffx/execute", data=b"{}"))["status"] == 415
+    assert (await here.problem("POST", "/functions/execute?x=1", json={}))["errors"][0]["pointer"] == "/query/x"
     assert (await here.problem("GET", "/.ffx/execute"))["status"] == 405
+    elsewhere = {"Origin": "https://evil.example"}
+    assert (await here.problem("POST", "/functions/execute", json={}, headers=elsewhere))["status"] == 403
+    rebound = {"Host": "evil.example"}
+    assert (await here.problem("POST", "/functions/execute", json={}, headers=rebound))["status"] == 403
+    too_large = await here.problem("POST", "/functions/execute", data=b" " * ((16 << 20) + 1), headers=headers)
+    assert (too_large["status"], too_large["code"]) == (413, "payload-too-large")
 
 
 async def test_a_named_revision_is_called_whatever_the_split(here: World) -> None:

@@ -5,10 +5,11 @@ The routes come from the document: one that ``IDS`` and ``BODIES`` do not know f
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,7 +21,8 @@ from faasioflex.api.app import create_app
 from faasioflex.bus import buckets
 from faasioflex.bus.memory import MemoryBus
 from faasioflex.model.identity import UserRecord
-from faasioflex.model.invocation import Invocation
+from faasioflex.model.invocation import CalledBy, Invocation
+from faasioflex.model.queue import DeadLetter, QueuedCall
 from support.api_client import BASE_URL, function, ready
 from support.identity import TestIdentity
 
@@ -29,6 +31,8 @@ OPEN = {"/healthz", "/readyz", "/version", "/schemas/function.json"}
 WITHOUT_IDS = {
     "/functions/register",
     "/functions/execute",
+    "/dead-letters",
+    "/dead-letters/redrive",
     "/functions",
     "/functions/metrics",
     "/metrics",
@@ -118,6 +122,7 @@ async def _world() -> AsyncIterator[World]:
         await made("PUT", "/namespaces/alice/secrets/KEY", {"value": SECRET}, hers)
         token = await made("POST", "/tokens", {"name": SECRET, "kind": "personal"}, hers)
         await bus.bucket(buckets.INVOCATIONS.name, Invocation).put("call-1", _call())
+        await bus.bucket(buckets.DEAD_LETTERS.name, DeadLetter).put("alice.hello.call-1", _letter())
         ids = {
             "namespace": "alice",
             "name": "hello",
@@ -143,6 +148,13 @@ async def _world() -> AsyncIterator[World]:
         document = (await client.get("/openapi.json")).json()
         yield World(client, document, admin, hers, theirs, ids, missing)
     await bus.close()
+
+
+def _letter() -> DeadLetter:
+    by = CalledBy("u-alice", "alice")
+    body = base64.b64encode(SECRET.encode()).decode()
+    call = QueuedCall("call-1", "alice", "hello", "uid", None, "POST", "/", (), body, by, "u-alice", 1.0)
+    return DeadLetter(call, replace(_call(), status="dead"), 2.0)
 
 
 def _call() -> Invocation:
@@ -199,6 +211,7 @@ async def test_lists_hold_nothing_of_others() -> None:
             "/namespaces",
             "/tokens",
             "/tokens?all=true",
+            "/dead-letters",
         ):
             answer = await world.client.get(path, headers=world.mallory)
             if answer.status_code == 403:
@@ -228,6 +241,7 @@ async def _state(world: World) -> list[Any]:
         "/groups/friends",
         "/tokens",
         "/users/me",
+        "/dead-letters/call-1",
     )
     answers = [await world.client.get(path, headers=world.alice) for path in paths]
     assert all(answer.status_code == 200 for answer in answers), [answer.text for answer in answers]

@@ -62,6 +62,13 @@ def test_a_draining_instance_gets_nothing_new() -> None:
     assert table.functions[0].revisions[0].addresses == ("unix:/s/a",)
 
 
+def test_a_frozen_instance_gets_nothing_until_it_is_thawed_and_alone_leaves_the_function_to_the_invoker() -> None:
+    frozen = Endpoint("b", "unix:/s/b", frozen=True)
+    table = build({"acme.a": route({1: 100}, r1=[endpoint("a"), frozen])}, 1)
+    assert table.functions[0].revisions[0].addresses == ("unix:/s/a",)
+    assert build({"acme.a": route({1: 100}, r1=[frozen])}, 1).functions == ()
+
+
 def test_a_share_without_instances_stays_with_no_addresses() -> None:
     table = build({"acme.a": route({1: 90, 2: 10}, r1=[endpoint("a")], r2=[])}, 1)
     assert [(each.number, each.percent, each.addresses) for each in table.functions[0].revisions] == [

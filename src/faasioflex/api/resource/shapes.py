@@ -209,6 +209,8 @@ class InvocationOut(Shape):
     started_at: Time | None
     finished_at: Time | None
     duration_ms: float | None
+    not_before: Time | None = Field(description="Of a queued call: earlier it is not run")
+    redrive_of: str | None = Field(description="The dead call that this one repeats")
 
 
 class LogLineOut(Shape):

@@ -12,6 +12,7 @@ from faasioflex.api.body import small_json
 from faasioflex.api.context import Context, Services
 from faasioflex.api.identity import Caller
 from faasioflex.api.problems import problems
+from faasioflex.api.resource.calls import CallbackKeyOut
 from faasioflex.api.resource.document import invalid, validate
 from faasioflex.api.resource.secrets import (
     MasterRotatedOut,
@@ -112,6 +113,16 @@ async def delete_secret(
     expected = await _expected(request, store, namespace, name)
     await store.delete(namespace, name, force=force, expected=expected)
     return Response(status_code=204)
+
+
+@router.get("/namespaces/{namespace}/callback-key", response_model=CallbackKeyOut, responses=problems(401, 403, 404))
+async def get_callback_key(context: Context, caller: Caller, namespace: Space) -> Response:
+    """What callbacks of its functions are signed with that name no secret; for those who may set its secrets."""
+    _check(caller, namespace, "deploy")
+    if context.callback_keys is None:
+        raise Unavailable("This API keeps no secrets")
+    key, *previous = await context.callback_keys.of(namespace)
+    return JSONResponse({"key": key, "previous": previous})
 
 
 def _check(caller: Principal, namespace: str, verb: Verb) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from faasioflex.gateway.envoy import admission, cors, identity, limits, scripts, tracing, uses
 from faasioflex.gateway.envoy.proto import Json, overwrite, seconds, typed
 from faasioflex.gateway.envoy.replies import local_replies
-from faasioflex.gateway.envoy.routes import CLIENT_ID_HEADER, LIVE, ROUTES, VHOST_HEADER
+from faasioflex.gateway.envoy.routes import CLIENT_ID_HEADER, ELSEWHERE, LIVE, ROUTES, VHOST_HEADER
 from faasioflex.gateway.envoy.settings import MIB, EnvoySettings
 
 KIB = 1024
@@ -95,6 +95,7 @@ def _filters(settings: EnvoySettings) -> list[Json]:
     router = typed("envoy.extensions.filters.http.router.v3.Router", suppress_envoy_headers=True)
     shares_origin = settings.functions_host is None
     return [
+        scripts.respond_async_script(ELSEWHERE),
         scripts.request_script("/f/" if shares_origin else None, CLIENT_ID_HEADER),
         scripts.answer_script(shares_origin=shares_origin, proof=settings.proof),
         {"name": "envoy.filters.http.header_mutation", "typed_config": answers},

@@ -26,6 +26,11 @@ OURS_ALONE = [VHOST_HEADER, CLIENT_ID_HEADER, INSIDE_HEADER, "x-envoy-external-a
 _SEPARATOR = r"(?:/|\\|%2[fF]|%5[cC])"
 _DOTS = r"(?:\.|%2[eE]){1,2}"
 REFUSED_PATH = rf"[^?]*(?:(?:%00|\\|[\x00-\x20\x7f]).*|{_SEPARATOR}{_DOTS}(?:(?:{_SEPARATOR}|[;?#]).*)?)"
+# the API would only hand it on: the invoker checks as much, and is faster
+EXECUTE: Json = {
+    "path": "/functions/execute",
+    "headers": [{"name": ":method", "string_match": {"exact": "POST"}}],
+}
 REFUSED_METHODS = "TRACE"  # CONNECT is refused by Envoy itself, as an upgrade that is not enabled
 SANDBOX = "sandbox allow-scripts allow-forms"
 # What a browser keeps for a whole origin: functions share theirs with the console and with each other.
@@ -69,9 +74,10 @@ def fixed_host(settings: EnvoySettings) -> Json:
 
 
 def fixed_routes(settings: EnvoySettings) -> list[Json]:
-    """``/f/…`` to the invoker, everything else to the API."""
+    """``/f/…`` and execute to the invoker, everything else to the API."""
     return [
         *host_rules(settings),
+        *routes_to(INVOKER, EXECUTE, None, settings, {}),
         *routes_to(INVOKER, {"prefix": "/f/"}, retries.IDEMPOTENT, settings, function_answer(settings)),
         *routes_to(API, {"prefix": "/"}, retries.SAFE, settings, {}),
     ]
@@ -120,8 +126,8 @@ def methods_are(regex: str | None) -> Json:
     return {} if regex is None else {"headers": [header_is(":method", {"safe_regex": {"regex": regex}})]}
 
 
-def routes_to(cluster: str, match: Json, again: str, settings: EnvoySettings, answer: Json) -> list[Json]:
-    """One route for the methods that may be sent ``again`` after a broken connection, one for the others."""
+def routes_to(cluster: str, match: Json, again: str | None, settings: EnvoySettings, answer: Json) -> list[Json]:
+    """One route for the methods that may be sent ``again`` after a broken connection, one for the others; None: there are none."""
     return [
         {
             "name": f"{cluster} {'again' if methods else 'once'}",
@@ -137,5 +143,5 @@ def routes_to(cluster: str, match: Json, again: str, settings: EnvoySettings, an
             **({"request_headers_to_add": [CLIENT_ADDRESS]} if cluster == INVOKER else {}),
             **answer,
         }
-        for methods in (again, None)
+        for methods in ((again, None) if again else (None,))
     ]

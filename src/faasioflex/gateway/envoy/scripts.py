@@ -42,6 +42,12 @@ def heavy_script(chunked_header: str, elsewhere: tuple[str, str]) -> Json:
     return only_for("ffx.heavy", lua, heavy)
 
 
+def respond_async_script(elsewhere: tuple[str, str]) -> Json:
+    """A call that prefers to be answered when it is stored goes to the invoker, which has the queue, also while instances live."""
+    prefers = present("Request", "prefer", r"(?i)(\C*,)?\s*respond-async\s*([,;=]\C*)?")
+    return only_for("ffx.respond-async", elsewhere_script(elsewhere), [prefers])
+
+
 def elsewhere_script(elsewhere: tuple[str, str], remove: str | None = None) -> Json:
     """Gives a request the header and value ``elsewhere``, takes ``remove`` away, and has its route looked for again."""
     name, value = elsewhere

@@ -1,62 +1,81 @@
-"""``POST /.ffx/execute``: the API's way to call a function and get an invocation."""
+"""``POST /functions/execute``: call a function with JSON and get an invocation, when it has ended or when it is stored."""
 
 from __future__ import annotations
 
 import json
-from typing import Any, Literal
+from collections.abc import Container
+from typing import Any
+from urllib.parse import parse_qsl
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from faasioflex.invoker.caller import Caller
+from faasioflex.invoker.front.accept import OF_BODY, Acceptance, check_key
 from faasioflex.invoker.front.door import Door
 from faasioflex.invoker.front.reply import Reply
-from faasioflex.invoker.front.request import RequestSource
+from faasioflex.invoker.front.request import read_whole
 from faasioflex.invoker.headers import server_timing
 from faasioflex.invoker.http1.head import Headers
-from faasioflex.invoker.invocations import Invocations
+from faasioflex.invoker.invocations import Invocations, json_call
+from faasioflex.invoker.keyed import KeyedCalls
 from faasioflex.invoker.outcome import to_json_bytes
 from faasioflex.model.errors import (
     FieldError,
-    Invalid,
     MethodNotAllowed,
     NotAuthenticated,
-    NotSupportedYet,
     PayloadTooLarge,
+    UnsupportedMediaType,
 )
+from faasioflex.model.execute import read_execute
+from faasioflex.model.invocation import Invocation
 from faasioflex.model.names import FunctionName
+from faasioflex.model.sender import check_sender
+from faasioflex.model.validation import invalid, json_of, pointer
 
-LONGEST_BODY = 32 * 1024 * 1024  # each function's payload_bytes is checked besides
+MIB = 1024 * 1024
+LONGEST_BODY = 16 * MIB  # each function's payload_bytes is checked besides
 PASSED_ON = ("traceparent", "tracestate")
-
-
-class ExecuteBody(BaseModel):
-    """The body of ``POST /functions/execute``."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    function: str
-    payload: Any = None
-    revision: int | None = Field(default=None, ge=1)
-    mode: Literal["sync", "async"] = "sync"
-    timeout_s: float | None = Field(default=None, gt=0)
-    idempotency_key: str | None = None
-    callback: Any = None
+ALWAYS = {"Content-Type": "application/json", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
 
 class Execute:
-    def __init__(self, invocations: Invocations, door: Door) -> None:
+    """``hosts``: names of the platform besides loopback ones. ``url``: of the platform, where functions have another."""
+
+    def __init__(
+        self,
+        invocations: Invocations,
+        door: Door,
+        acceptance: Acceptance,
+        keyed: KeyedCalls,
+        *,
+        hosts: Container[str] = (),
+        url: str = "",
+    ) -> None:
         self._invocations = invocations
         self._door = door
+        self._acceptance = acceptance
+        self._keyed = keyed
+        self._hosts = hosts
+        self._url = url
 
     async def __call__(self, request: web.BaseRequest, reply: Reply, request_id: str) -> None:
-        """Answers 200 with an invocation. Raises FfxError for what becomes a problem."""
+        """Answers 200 or 202 with an invocation. Raises FfxError for what becomes a problem."""
+        check_sender(request.method, request.headers.get("Host", ""), request.headers.get("Origin"), self._hosts)
         if request.method != "POST":
             raise MethodNotAllowed("Only POST")
+        _check_query(request)
+        if request.content_type != "application/json":
+            raise UnsupportedMediaType("Send application/json and say so in Content-Type")
         caller, _ = await self._door.caller(request)
-        asked = parse(await _whole(request))
-        ended = await self._invocations.run(
-            _named(asked.function, caller),
+        body = await read_whole(request, LONGEST_BODY)
+        if body is None:
+            raise PayloadTooLarge(
+                f"The body is larger than the {LONGEST_BODY // MIB} MiB that are taken here: a larger one goes to /f/NAMESPACE/NAME"
+            )
+        asked = read_execute(json_of(body))
+        function = _named(asked.function, caller)
+        call = json_call(
+            function,
             _payload(asked.payload),
             caller=caller,
             request_id=request_id,
@@ -64,7 +83,15 @@ class Execute:
             timeout_s=asked.timeout_s,
             headers=_traces(request),
         )
-        headers = {"Content-Type": "application/json", "X-Request-Id": request_id}
+        if asked.mode == "async":
+            await answer_accepted(reply, await self._acceptance.accept(call, asked), request_id, url=self._url)
+            return
+        if asked.idempotency_key is None:
+            ended = await self._invocations.run(call)
+        else:
+            check_key(caller, asked, OF_BODY)
+            ended = await self._keyed.run(call, asked.idempotency_key)
+        headers = {**ALWAYS, "X-Request-Id": request_id}
         if ended.invocation.revision is not None:
             headers["Ffx-Revision"] = str(ended.invocation.revision)
         if ended.start_ms is not None:
@@ -72,25 +99,20 @@ class Execute:
         await reply.document(200, headers, to_json_bytes(ended.invocation))
 
 
-def parse(data: bytes) -> ExecuteBody:
-    """Raises: Invalid, NotSupportedYet."""
-    try:
-        asked = ExecuteBody.model_validate_json(data)
-    except ValidationError as error:
-        fields = tuple(
-            FieldError("".join(f"/{part}" for part in one["loc"]), one["msg"])
-            for one in error.errors(include_url=False, include_context=False, include_input=False)
-        )
-        raise Invalid("The body is not what execute takes", errors=fields) from error
-    for field, unsupported in (
-        ("mode", asked.mode == "async"),
-        ("idempotency_key", asked.idempotency_key is not None),
-        ("callback", asked.callback is not None),
-    ):
-        if unsupported:
-            message = "asynchronous calls are not there yet: use mode sync"
-            raise NotSupportedYet(f"{field}: {message}", errors=(FieldError(f"/{field}", message),))
-    return asked
+async def answer_accepted(
+    reply: Reply, made: Invocation, request_id: str, *, url: str, more: dict[str, str] | None = None
+) -> None:
+    """202, and where to ask."""
+    location = {"Location": f"{url}/invocations/{made.invocation_id}", "X-Request-Id": request_id}
+    await reply.document(202, {**ALWAYS, **location, **(more or {})}, to_json_bytes(made))
+
+
+def _check_query(request: web.BaseRequest) -> None:
+    query = request.raw_path.partition("?")[2]
+    names = sorted({name for name, _ in parse_qsl(query, keep_blank_values=True)})
+    if names:
+        errors = (FieldError(pointer("query", name)[:300], "There is no such parameter here") for name in names[:20])
+        raise invalid(*errors)
 
 
 def _named(text: str, caller: Caller) -> FunctionName:
@@ -103,23 +125,12 @@ def _named(text: str, caller: Caller) -> FunctionName:
 
 
 def _payload(value: Any) -> bytes:
+    """Raises: Invalid for what cannot be written as JSON again (1e400 is infinite)."""
     try:
         return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except (ValueError, RecursionError) as error:
-        raise Invalid("The payload is not JSON", errors=(FieldError("/payload", str(error)),)) from error
+        raise invalid(FieldError("/payload", f"Is not JSON: {error}")) from error
 
 
 def _traces(request: web.BaseRequest) -> Headers:
     return [(name.encode(), request.headers[name].encode()) for name in PASSED_ON if name in request.headers]
-
-
-async def _whole(request: web.BaseRequest) -> bytes:
-    source = RequestSource(request)
-    pieces: list[bytes] = []
-    size = 0
-    while piece := await source.read():
-        size += len(piece)
-        if size > LONGEST_BODY:
-            raise PayloadTooLarge(f"The body is larger than {LONGEST_BODY} bytes")
-        pieces.append(piece)
-    return b"".join(pieces)

@@ -12,6 +12,7 @@ from faasioflex.invoker.body import ClientGone
 from faasioflex.invoker.call import Call
 from faasioflex.invoker.dispatcher import Answer
 from faasioflex.invoker.front import cors
+from faasioflex.invoker.front.accept import wants_async
 from faasioflex.invoker.front.reply import Reply
 from faasioflex.invoker.front.request import cancelled_at_hang_up, request_id_of
 from faasioflex.invoker.front.tunnel import Tunnels
@@ -24,15 +25,17 @@ from faasioflex.model.errors import FfxError
 from faasioflex.model.function import Cors
 
 log = structlog.get_logger(__name__)
-EXECUTE_PATH = "/.ffx/execute"
+EXECUTE_PATHS = ("/.ffx/execute", "/functions/execute")  # by the API, and by the gateway itself
 Execute = Callable[[web.BaseRequest, Reply, str], Awaitable[None]]
 ReadCall = Callable[[web.BaseRequest, str], Awaitable[Call]]
+Queue = Callable[[web.BaseRequest, Reply, Call], Awaitable[None]]
 
 
 class Handler:
-    """``execute`` answers ``POST /.ffx/execute``, ``read`` tells what any other request calls, and every one of the gateway's:
-    a path that it has rewritten is a function's, whatever it looks like. ``answers_have``: header fields that every function's
-    answer gets. ``proof``: goes with timings of ours. ``stopping`` makes every answer the last of its connection.
+    """``execute`` answers ``POST /functions/execute``; ``read`` tells what any other request calls, and every one of the
+    gateway's: a path that it has rewritten is a function's, whatever it looks like. ``queue`` answers those that prefer to be
+    answered at once; None: that cannot be had. ``answers_have``: header fields that every function's answer gets. ``proof``:
+    goes with timings of ours. ``stopping`` makes every answer the last of its connection.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class Handler:
         tally: Tally,
         *,
         read: ReadCall,
+        queue: Queue | None = None,
         is_gateway: Callable[[web.BaseRequest], bool] = lambda _: False,
         cors_of: Callable[[Call], Cors | None] = lambda _: None,
         answers_have: Sequence[tuple[bytes, bytes]] = (),
@@ -50,6 +54,7 @@ class Handler:
     ) -> None:
         self._proof = proof
         self._read = read
+        self._queue = queue
         self._is_gateway = is_gateway
         self._cors_of = cors_of
         self._answers_have = answers_have
@@ -68,7 +73,7 @@ class Handler:
         self._in_flight += 1
         self.idle.clear()
         try:
-            if request.raw_path == EXECUTE_PATH and not self._is_gateway(request):
+            if request.raw_path.partition("?")[0] in EXECUTE_PATHS and not self._is_gateway(request):
                 await self._execute(request, reply, request_id)
             else:
                 await self._proxy(request, reply, request_id)
@@ -100,6 +105,9 @@ class Handler:
         origin = cors.allowed_origin(rules, request)
         if rules is not None and origin is not None and cors.is_preflight(request):
             await reply.document(200, cors.preflight(rules, origin) | {"X-Request-Id": request_id}, b"")
+            return
+        if self._queue is not None and call.upgrade is None and wants_async(request):
+            await self._queue(request, reply, call)
             return
         with self._tally.counting(call):
             await self._pass_on(request, reply, call)

@@ -16,9 +16,11 @@ from faasioflex.invoker.call import Call
 from faasioflex.invoker.headers import request_id, towards_instance
 from faasioflex.invoker.http1.head import list_tokens
 from faasioflex.invoker.target import Target
+from faasioflex.model.errors import RequestTimeout
 
 ADDRESS_HEADER = "x-ffx-address"  # of the client, as the gateway sees it
 LOOK_EVERY_S = 0.5
+LONGEST_SILENCE_S, LONGEST_READ_S = 20.0, 600.0  # of a body that is read whole; as the API has it
 HANG_UP = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
 
 
@@ -39,6 +41,25 @@ class RequestSource:
             return await self._request.content.readany()
         except (ClientPayloadError, web.RequestPayloadError, ConnectionError) as error:
             raise ClientGone from error
+
+
+async def read_whole(request: web.BaseRequest, most: int) -> bytes | None:
+    """The body; None where it has more than ``most`` bytes. Raises: RequestTimeout, ClientGone."""
+    if (request.content_length or 0) > most:
+        return None
+    source = RequestSource(request)
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(LONGEST_READ_S):
+            while piece := await asyncio.wait_for(source.read(), LONGEST_SILENCE_S):
+                size += len(piece)
+                if size > most:
+                    return None
+                pieces.append(piece)
+    except TimeoutError:
+        raise RequestTimeout("The rest of the request did not come in time") from None
+    return b"".join(pieces)
 
 
 def call_of(request: web.BaseRequest, target: Target, request_id: str) -> Call:

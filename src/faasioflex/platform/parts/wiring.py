@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from faasioflex.bus.port import Bus
+from faasioflex.model.callback import parse_callback_hosts
 from faasioflex.model.names import FunctionName
 from faasioflex.platform.envoy import envoy_settings
 from faasioflex.platform.observing import announced, thresholds_of, traces_of
@@ -108,6 +109,7 @@ def _relay(_host: Host, bus: Bus, _settings: Settings) -> Part:
 
 def _invoker(_host: Host, bus: Bus, settings: Settings) -> Part:
     from faasioflex.invoker.bounds import Bounds
+    from faasioflex.invoker.queue.options import MESSAGE_MARGIN, QueueBounds
     from faasioflex.invoker.service import Invoker
     from faasioflex.platform.parts.identity import process_identity
 
@@ -117,10 +119,17 @@ def _invoker(_host: Host, bus: Bus, settings: Settings) -> Part:
         bus,
         settings.folder.invoker_socket,
         bounds=Bounds(cache_bytes=settings.result_cache_bytes),
+        queue=QueueBounds(
+            per_function=settings.queue_per_function,
+            longest_call=settings.nats_max_payload_bytes - MESSAGE_MARGIN,
+        ),
         proof=proof_of(password),
         traces=traces_of(settings),
         authenticate=identity.authenticate,
         directory=identity.directory,
+        callback_hosts=parse_callback_hosts(settings.callback_hosts),
+        hosts=settings.host_names,
+        url=settings.url(os.environ.get("FFX_GATEWAY_URL", "")) if settings.functions_host else "",
     )
 
 
