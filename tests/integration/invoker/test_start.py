@@ -56,6 +56,41 @@ async def test_an_instance_may_be_used_before_its_route_has_come(here: World) ->
     assert (await here.call())[0] == 200
 
 
+async def test_a_frozen_instance_is_asked_for_before_a_call_goes_to_it(here: World) -> None:
+    instance = await here.instance()
+    frozen = replace(instance.endpoint, frozen=True)
+    route = FunctionRoute("uid-1", "private", {1: 100}, {1: RevisionRoute(Limits(), (frozen,))})
+    await here.put("hello", route)
+
+    async def thaw(_: WakeRequest) -> WakeReply:
+        assert len(here.wakes) > 1 or not instance.seen
+        return WakeReply(instance.endpoint.instance, instance.endpoint.address)
+
+    here.on_wake = thaw
+    assert (await here.call())[0] == 200
+    await here.put("hello", replace(route, message="a write from before the thaw"))
+    assert (await here.call())[0] == 200
+    assert len(here.wakes) == 2
+    awake = replace(route, revisions={1: RevisionRoute(Limits(), (instance.endpoint,))})
+    await here.put("hello", awake)
+    assert (await here.call())[0] == 200
+    assert len(here.wakes) == 2
+    await here.put("hello", route)
+    assert (await here.call())[0] == 200
+    assert len(here.wakes) == 3
+
+
+async def test_a_full_node_is_said_with_a_time_to_come_again(here: World) -> None:
+    await here.route("hello")
+
+    async def full(_: WakeRequest) -> WakeReply:
+        return WakeReply(code="node-full", message="the memory is in use: call again", status=503)
+
+    here.on_wake = full
+    problem = await here.problem("POST", data=b"x")
+    assert (problem["code"], problem["status"], problem["retry_after"]) == ("node-full", 503, "5")
+
+
 async def test_beyond_concurrency_and_queue_calls_are_refused_while_it_starts(here: World) -> None:
     await here.route("hello", limits=Limits(concurrency=2, queue=3))
     gate = asyncio.Event()

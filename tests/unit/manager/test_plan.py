@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from faasioflex.manager.capacity.desk import NodeRoom
 from faasioflex.manager.plan import (
     Build,
     Drain,
     FunctionView,
+    Hold,
     InstanceView,
     LookAgain,
     Remove,
@@ -20,7 +22,9 @@ from faasioflex.manager.plan import (
     Step,
     plan,
 )
-from faasioflex.model.function import Scaling
+from faasioflex.manager.room import Room
+from faasioflex.model.function import MIB, Scaling
+from faasioflex.model.identity import Quota
 
 NOW = 1000.0
 
@@ -144,6 +148,43 @@ def view(**changes: object) -> FunctionView:
             ),
             [LookAgain(NOW + 9)],
         ),
+        (
+            "a healthy one comes to as many as are always kept before the traffic moves",
+            view(
+                scaling=Scaling(min_instances=3),
+                revisions=(revision(1, wanted=1), revision(2, was_ready=False, healthy=True)),
+                instances=(instance("a"), instance("b"), instance("c"), instance("d", 2)),
+            ),
+            [Start(2), Start(2)],
+        ),
+        (
+            "what others need the memory of goes while nobody calls it",
+            view(revisions=(revision(wanted=2, wake_until=NOW + 5, ceiling=0),), instances=(instance("a"),)),
+            [Drain("a"), LookAgain(NOW + 5)],
+        ),
+        (
+            "but not what is always kept",
+            view(
+                scaling=Scaling(min_instances=1),
+                revisions=(revision(wanted=2, ceiling=0),),
+                instances=(instance("a"), instance("b", started_at=950.0)),
+            ),
+            [Drain("b")],
+        ),
+        (
+            "no more than the node's memory has room for",
+            view(revisions=(revision(wanted=4, memory_bytes=100 * MIB),), node=NodeRoom(250 * MIB, 1000 * MIB)),
+            [Start(1), Start(1), Hold(1, NodeRoom(50 * MIB, 1000 * MIB).why_not(100 * MIB) or "", node=True)],
+        ),
+        (
+            "the namespace's quota is named first",
+            view(
+                revisions=(revision(wanted=1, memory_bytes=100 * MIB),),
+                room=Room("acme", Quota(instances=0), 0, 0),
+                node=NodeRoom(0, 0),
+            ),
+            [Hold(1, Room("acme", Quota(instances=0), 0, 0).why_not(0) or "")],
+        ),
         ("a delete drains", view(deleting=True, instances=(instance("a"),)), [Drain("a")]),
         ("a delete waits for what drains", view(deleting=True, instances=(instance("a", draining=True),)), []),
         ("a delete ends with the record", view(deleting=True), [Remove()]),
@@ -170,6 +211,9 @@ revisions = st.builds(
     wake_until=moments,
     wanted=st.one_of(st.none(), st.integers(0, 20)),
     checked_until=moments,
+    memory_bytes=st.just(100),
+    healthy=st.booleans(),
+    ceiling=st.one_of(st.none(), st.none(), st.integers(0, 3)),
 )
 instances = st.builds(
     InstanceView,
@@ -187,6 +231,7 @@ views = st.builds(
     revisions=st.lists(revisions, max_size=4, unique_by=lambda one: one.number).map(tuple),
     instances=st.lists(instances, max_size=12, unique_by=lambda one: one.id).map(tuple),
     now=st.just(NOW),
+    node=st.one_of(st.none(), st.builds(NodeRoom, st.integers(-500, 1000), st.just(1000))),
 )
 
 
@@ -199,14 +244,16 @@ def carried_out(seen: FunctionView, steps: list[Step]) -> FunctionView:
         for index, step in enumerate(steps)
         if isinstance(step, Start)
     )
+    node = seen.node
     return replace(
         seen,
+        node=replace(node, free_bytes=node.free_bytes - 100 * len(started)) if node is not None else None,
         revisions=tuple(replace(one, build="running") if one.number in built else one for one in seen.revisions),
         instances=tuple(replace(one, draining=True) if one.id in drained else one for one in seen.instances) + started,
     )
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(views)
 def test_planning_again_repeats_nothing_but_looking(seen: FunctionView) -> None:
     steps = [step for step in plan(seen) if not isinstance(step, LookAgain | Remove)]
@@ -215,7 +262,7 @@ def test_planning_again_repeats_nothing_but_looking(seen: FunctionView) -> None:
     assert not [step for step in again if isinstance(step, Build | Start)]
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(views)
 def test_bounds(seen: FunctionView) -> None:
     steps = plan(seen)
@@ -231,17 +278,20 @@ def test_bounds(seen: FunctionView) -> None:
             assert one.build == "done"
             assert not one.failed
             assert not seen.deleting
+    if seen.node is not None:
+        assert 100 * sum(isinstance(step, Start) for step in steps) <= max(0, seen.node.free_bytes)
     if any(isinstance(step, Remove) for step in steps):
         assert seen.deleting
         assert not seen.instances
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(views)
 def test_a_woken_revision_is_never_drained_to_nothing(seen: FunctionView) -> None:
     drained = {step.instance for step in plan(seen) if isinstance(step, Drain)}
     for one in seen.revisions:
         woken = one.was_ready and not one.failed and one.build != "failed" and (one.wake_until or 0) > NOW
+        woken = woken and one.ceiling is None  # a wake takes it away
         mine = [other for other in seen.instances if other.revision == one.number and not other.draining]
         if woken and mine and not seen.deleting:
             assert [other for other in mine if other.id not in drained]
