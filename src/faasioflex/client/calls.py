@@ -159,7 +159,8 @@ def platform_metrics(window_s: float | None) -> Request[Metrics]:
 def metrics_page(
     namespace: str | None, window_s: float | None, cursor: str | None, *, active: bool = False
 ) -> Request[MetricsPage]:
-    query = _query(namespace=namespace, window_s=window_s, limit=1000, cursor=cursor)
+    chosen = "true" if active else None
+    query = _query(namespace=namespace, window_s=window_s, limit=1000, cursor=cursor, active=chosen)
     return Request("GET", "/functions/metrics", _as(MetricsPage), query=query)
 
 

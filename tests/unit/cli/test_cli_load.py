@@ -6,8 +6,8 @@ import pytest
 from rich.console import Console, ConsoleDimensions
 
 from faasioflex.cli.live import _picture
-from faasioflex.cli.load import COLUMNS, Order, line, number, ordered
-from faasioflex.client import FunctionMetrics
+from faasioflex.cli.load import COLUMNS, KEYS, Order, instances, line, number, ordered
+from faasioflex.client import Alert, FunctionMetrics
 
 FOUND = [
     FunctionMetrics(namespace="a", name="quiet", state="idle", instances=0, calls_per_s=0.0, cpu=None),
@@ -60,3 +60,34 @@ def test_what_has_no_room_is_counted() -> None:
         console.print(_picture(FOUND, Order.calls, "nothing answers", ConsoleDimensions(80, 5)))
     assert "2 more below" in captured.get()
     assert "nothing answers" in captured.get()
+
+
+def test_instances_by_state() -> None:
+    def cell(count: int, **states: int) -> str:
+        return instances(FunctionMetrics(instances=count, instances_by_state=states))
+
+    assert [cell(0), cell(2, ready=2), cell(2, ready=2, starting=1), cell(0, frozen=2, draining=1)] == [
+        "0", "2", "2+1s", "0+2f+1d",
+    ]  # fmt: skip
+
+
+def test_each_order_has_a_key_and_its_column_is_there_on_any_width() -> None:
+    assert set(KEYS.values()) == set(Order)
+    for order in Order:
+        console = Console(width=80, height=24)
+        with console.capture() as captured:
+            console.print(_picture(FOUND, order, "", ConsoleDimensions(80, 24)))
+        assert {Order.starts: "cold starts", Order.queued: "queued", Order.waiting: "waiting"}.get(order, "") in (
+            captured.get().splitlines()[2]
+        ), order
+
+
+def test_alerts_stand_above_the_table_and_too_many_are_counted() -> None:
+    alerts = [Alert("overload", "a/busy", message=f"message {number}") for number in range(5)]
+    console = Console(width=140, height=24)
+    with console.capture() as captured:
+        console.print(_picture(FOUND, Order.calls, "", ConsoleDimensions(140, 24), alerts))
+    text = captured.get()
+    assert "overload a/busy: message 2" in text
+    assert "message 3" not in text
+    assert "2 more alerts" in text
