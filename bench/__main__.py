@@ -16,7 +16,19 @@ from pathlib import Path
 from bench import load, machine, report
 from bench.bench import QUICK, Amount, Bench, prepared, say
 from bench.figures import Json
-from bench.measures import breakdown, deploys, first_call, gateway, idle, latency, many_functions, people, throughput
+from bench.measures import (
+    breakdown,
+    deploys,
+    first_call,
+    gateway,
+    idle,
+    latency,
+    many_functions,
+    people,
+    step_load,
+    streams,
+    throughput,
+)
 from bench.platform_under_test import running
 
 ROOT = Path(__file__).parents[1]
@@ -39,8 +51,10 @@ def _idle(data: Path, amount: Amount) -> Json:
 ON_FOLDERS: dict[str, Callable[[Path, Amount], Json]] = {
     "idle": _idle,
     "many_functions": many_functions.measure,
+    "step_load": step_load.measure,
     "gateway": gateway.measure,
     "people": people.measure,
+    "streams": streams.measure,
 }
 MEASURES = (*ON_FOLDERS, *ON_ECHOES)
 

@@ -31,6 +31,10 @@ class Amount:
     many: int = 10_000  # registered functions
     changes: int = 20  # of one of them, to and fro
     idle_cpu_s: float = 30.0
+    steps: int = 3  # of the load, to ten times and back
+    step_s: float = 12.0
+    stream_mib: int = 1024  # through one call
+    events: int = 500  # of one stream, and calls
     settle_s: float = 20.0  # until memory is looked at
 
 
@@ -44,8 +48,12 @@ QUICK = Amount(
     deploys=1,
     many=20,
     settle_s=0.5,
+    stream_mib=16,
+    events=20,
     changes=2,
     idle_cpu_s=1.0,
+    steps=1,
+    step_s=6.0,
 )
 
 

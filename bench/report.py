@@ -13,6 +13,7 @@ BEGIN, END = "<!-- measured: written by make bench -->", "<!-- end of what make 
 MIB_IDLE = 250
 FIRST_CALL_MS, ADDED_MS = 150, 0.2
 GRANT_MS, LOGIN_MS = 50, 300
+CALM_S, ZERO_S = 3, 3  # after the step; beyond idle_s, for a decision and a drain
 
 
 def goals(measures: dict[str, Any]) -> list[Json]:
@@ -33,6 +34,8 @@ def goals(measures: dict[str, Any]) -> list[Json]:
             _goal("first call, python, p50", f"< {FIRST_CALL_MS} ms", f"{measured} ms", measured < FIRST_CALL_MS)
         )
     found += _identity_goals(measures)
+    if "step_load" in measures:
+        found += _step_goals(measures["step_load"])
     if "many_functions" in measures:
         found += _many_goals(measures["many_functions"])
     if "idle" in measures:
@@ -40,6 +43,16 @@ def goals(measures: dict[str, Any]) -> list[Json]:
         met = measured * 1024 * 1024 < MIB_IDLE * 1e6
         found.append(_goal("idle platform, PSS", f"< {MIB_IDLE} MB", f"{measured * 1.048576:.0f} MB", met))
     return found
+
+
+def _step_goals(found: dict[str, Any]) -> list[Json]:
+    calm, zero = found["calm_after_s"]["median"], found["zero_after_s"]["median"]
+    latest, failed = found["idle_s"] + ZERO_S, found["failed"]
+    return [
+        _goal("step to ten times the load, until calm", f"< {CALM_S} s", f"{calm} s", calm < CALM_S),
+        _goal("step and back to zero, failed calls", "0", failed, failed == 0),
+        _goal("back to zero after the last call", f"< {latest:g} s", f"{zero} s", zero < latest),
+    ]
 
 
 def _many_goals(found: dict[str, Any]) -> list[Json]:
@@ -89,7 +102,9 @@ def render(result: Json) -> str:
         "deploys": _deploys,
         "gateway": _gateway,
         "people": _people,
+        "step_load": _step_load,
         "many_functions": _many_functions,
+        "streams": _streams,
         "idle": _idle,
     }
     parts += [make(measures[name]) for name, make in makers.items() if name in measures]
@@ -240,6 +255,24 @@ def _deploys(found: dict[str, Any]) -> str:
     return "### Deploying (python)\n\n" + table(["what", "p50, ms", "p95, ms", "times"], rows)
 
 
+def _step_load(found: dict[str, Any]) -> str:
+    def spread(name: str) -> str:
+        figures = found[name]
+        return f"{figures['median']} ({figures['min']} to {figures['max']})"
+
+    rows = [
+        ["p95 of one caller, ms", spread("p95_idle_ms")],
+        ["p95 at its worst, in a window of 250 ms", spread("p95_worst_ms")],
+        ["p95 under twice the first after the step, s", spread("calm_after_s")],
+        ["p95 at the end of the step, ms", spread("p95_after_ms")],
+        ["instances then", spread("instances")],
+        [f"no instance any more after the last call (idle_s {found['idle_s']:g}), s", spread("zero_after_s")],
+        [f"failed of {found['calls']:,} calls", str(found["failed"])],
+    ]
+    low, high = found["connections"]
+    return f"### From {low} callers to {high}, and to none\n\n" + table(["what", "measured (min to max)"], rows)
+
+
 def _many_functions(found: dict[str, Any]) -> str:
     one, all_, each = found["with_one"], found["with_all"], found["kib_per_function"]
 
@@ -271,6 +304,25 @@ def _many_functions(found: dict[str, Any]) -> str:
 
 def _both(figures: dict[str, Any]) -> str:
     return f"{figures['p50']} / {figures['p95']}"
+
+
+def _streams(found: dict[str, Any]) -> str:
+    def of(one: dict[str, Any]) -> list[str]:
+        grown = one["grown_mib"]
+        return [f"{one['mib_per_s']:,}", *(str(grown[part]) for part in ("envoy", "invoker", "instances"))]
+
+    rows = [[f"{way}, {name}", *of(one)] for way, both in found["ways"].items() for name, one in both.items()]
+    late = [[f"an event, {way}", _both(one)] for way, one in found["event_ms"].items()]
+    late += [[f"a whole answer: {what}", _both(one)] for what, one in found["answer_ms"].items()]
+    return "\n\n".join(
+        (
+            "### Streams and kept answers",
+            f"{found['mib']:,} MiB in one call, and by how much the memory of each part grew while they passed:",
+            table(["way", "MiB/s", "gateway, MiB", "invoker, MiB", "instance, MiB"], rows),
+            "From the function's writing an event to the client's having read it, and what whole answers take:",
+            table(["what", "p50 / p95, ms"], late),
+        )
+    )
 
 
 def _idle(found: dict[str, Any]) -> str:

@@ -22,6 +22,7 @@ from support.api_world import ApiWorld, api_world
 
 HELLO = "/functions/alice/hello"
 PAYLOAD = "what-the-caller-sent"
+ROUNDS = 6  # of measuring
 FORBIDDEN: dict[str, Any] = {
     "owner": "u-000000000000000000000000",
     "created_by": "admin",
@@ -136,7 +137,10 @@ async def test_an_operator_sees_no_payloads_logs_or_secrets(world: ApiWorld) -> 
 
 @pytest.mark.parametrize("tail", ["", "/logs", "/grants", "/revisions/1"])
 async def test_what_is_hidden_takes_as_long_as_what_is_not_there(world: ApiWorld, tail: str) -> None:
-    """Medians of many requests in turn, in one process: load on the machine is the same for both."""
+    """Requests in turn, in one process, and of their times what a quarter of them took at most: so load on the machine is left out.
+
+    A difference that an attacker could use is there in every round, an accident is not: one round without it is enough.
+    """
     alice, mallory = await world.person("alice"), await world.person("mallory")
     await world.made(alice, "POST", "/functions/register", function())
     for number in range(20):  # a function with much to look through
@@ -151,13 +155,15 @@ async def test_what_is_hidden_takes_as_long_as_what_is_not_there(world: ApiWorld
         assert answer.status_code == 404
         return took_s
 
-    hidden, missing = [], []
-    for turn in range(300):
-        pair = [(hidden, HELLO + tail), (missing, f"/functions/alice/hullo{tail}")]
-        for times, path in pair if turn % 2 else reversed(pair):
-            times.append(await took(path))
-    of_hidden, of_missing = statistics.median(hidden), statistics.median(missing)
-    assert 0.75 < of_hidden / of_missing < 1.33, (of_hidden, of_missing)
+    ratios: list[float] = []
+    while not ratios or not 0.8 < ratios[-1] < 1.25:
+        assert len(ratios) < ROUNDS, ratios
+        hidden, missing = [], []
+        for turn in range(80):
+            pair = [(hidden, HELLO + tail), (missing, f"/functions/alice/hullo{tail}")]
+            for times, path in pair if turn % 2 else reversed(pair):
+                times.append(await took(path))
+        ratios.append(statistics.quantiles(hidden, n=4)[0] / statistics.quantiles(missing, n=4)[0])
 
 
 @pytest.mark.parametrize(
