@@ -140,7 +140,7 @@ class Settings:
         "127.0.0.1", "address", "where NATS clients connect; off loopback with TLS only, by the gateway's certificate"
     )
     nats_sync_interval_s: float = _setting(
-        0.1, "seconds", "what a power cut may lose; 0 syncs every write and costs four fifths of the throughput"
+        0.5, "seconds", "what a power cut may lose; 0 syncs every write and costs four fifths of the throughput"
     )
     nats_max_payload_bytes: int = _setting(16 * MIB, "bytes", "the biggest body on the bus (CONTRACT.md 5)")
     nats_max_memory_bytes: int = _setting(64 * MIB, "bytes", "JetStream in memory: no bucket of ours is, so little")
