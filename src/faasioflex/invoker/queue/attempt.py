@@ -15,7 +15,7 @@ from faasioflex.invoker.http1.connection import ConnectionEnded
 from faasioflex.invoker.http1.head import BadMessage
 from faasioflex.invoker.outcome import content_type_of, error_of, result_of
 from faasioflex.invoker.queue.retries import Attempted, Kind, retry_after_s
-from faasioflex.invoker.queue.who import caller_of_queued
+from faasioflex.invoker.queue.who import Callers
 from faasioflex.invoker.routes import Routes
 from faasioflex.invoker.tally import Tally
 from faasioflex.invoker.target import Target
@@ -55,7 +55,7 @@ class Attempts:
     ) -> None:
         self._dispatcher = dispatcher
         self._routes = routes
-        self._directory = directory
+        self._callers = Callers(directory)
         self._tally = tally
         self._bounds = bounds
         self._clock = clock
@@ -97,7 +97,7 @@ class Attempts:
             method=queued.method,
             headers=headers,
             body=Body(None, whole=base64.b64decode(queued.body_base64)),
-            caller=caller_of_queued(self._directory, queued),
+            caller=self._callers.of(queued),
             request_id=queued.request_id or queued.invocation_id,
             timeout_s=queued.timeout_s,
             must_have_revision=queued.revision is not None,
@@ -126,6 +126,7 @@ class Attempts:
             result_of(content_type_of(head), body) if error is None else None,
             error,
             retry_after_s(head.get(b"retry-after"), ended) if error is not None else None,
+            size,
         )
 
     def _failed(self, call: Call, error: FfxError, began: float) -> Attempted:

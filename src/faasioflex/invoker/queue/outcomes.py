@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import time
 from collections.abc import Callable
@@ -29,6 +30,7 @@ LARGE_BYTES = 1024 * 1024  # results beyond go by the object store
 DEAD_TTL_S = 14 * 86_400.0  # as long as its letter
 SURE_TTL_S = 86_400.0  # an outcome stays at least so long, or until its message certainly is gone
 CALLBACK_TTL_S = 12 * 3600.0  # callbacks are tried for nine hours
+VERBS = {"failed": "failed", "dead": "dead-lettered"}
 MOST_EVENTS = 1000  # that wait to be published; beyond, they are left out
 
 
@@ -48,10 +50,12 @@ class Outcomes:
         entry = await self._bucket.get(invocation_id)
         return entry.value if entry is not None else None
 
-    async def record(self, call: QueuedCall, made: Invocation, result_ttl_s: float) -> tuple[Invocation, bool]:
+    async def record(
+        self, call: QueuedCall, made: Invocation, result_ttl_s: float, *, size: int = 0
+    ) -> tuple[Invocation, bool]:
         """Store the outcome, however long that takes. Returns what counts, and whether it is ours: the first one stays.
 
-        A dead call's letter is there before its outcome is.
+        ``size``: bytes of the result as the function gave it. A dead call's letter is there before its outcome is.
         """
         ttl_s = self.ttl_s(call, made, result_ttl_s)
         function, pause_s = FunctionName(call.namespace, call.name), 0.05
@@ -61,19 +65,23 @@ class Outcomes:
                     await self._dead_letters.put(
                         f"{function.key}.{call.invocation_id}", _letter(call, made, self._clock())
                     )
-                made = await self._fitting(made, ttl_s)
+                if size >= LARGE_BYTES // 8:  # as JSON it can be six times as long, or more where it is not text
+                    made = await self._fitting(made, ttl_s)
                 await self._bucket.create(made.invocation_id, made, ttl_s=max(ttl_s, SURE_TTL_S))
             except Conflict:
                 first = await self._first(made.invocation_id)
                 if first is None:
                     continue
                 return first, False
+            except Invalid:
+                made = _in_bytes(made)
+                continue
             except FfxError as error:
                 log.warning("an outcome is stored later", invocation=made.invocation_id, reason=error.message)
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
                 continue
-            self._tell(function, made)
+            await self._tell(function, made)
             return made, True
 
     def ttl_s(self, call: QueuedCall, made: Invocation, result_ttl_s: float) -> float:
@@ -104,41 +112,45 @@ class Outcomes:
             return None
 
     async def _fitting(self, made: Invocation, ttl_s: float) -> Invocation:
-        """With a result that can be stored: a large one lies elsewhere, and one that is no UTF-8 (half a surrogate) as bytes."""
-        if made.result_object is not None:
-            return made
-        try:
-            size = len(encode(made))
-        except Invalid:
-            data = json.dumps(made.result).encode()
-            made = replace(made, result={"base64": base64.b64encode(data).decode(), "content_type": "application/json"})
-            size = len(encode(made))
-        if size <= LARGE_BYTES:
+        """Without its result, where that is too large for a record: then it lies elsewhere."""
+        if made.result_object is not None or len(encode(made)) <= LARGE_BYTES:
             return made
         name = await self._results.put(made.invocation_id, json.dumps(made.result).encode(), ttl_s)
         return replace(made, result=None, result_object=name)
 
-    def _tell(self, function: FunctionName, made: Invocation) -> None:
-        if len(self._tasks) < MOST_EVENTS:
-            task = asyncio.create_task(self._publish(function, made))
+    async def _tell(self, function: FunctionName, made: Invocation) -> None:
+        """Those who wait for it, and in case of a failure everybody who looks at events."""
+        with contextlib.suppress(FfxError):
+            await self._bus.publish(f"{OUTCOME_SUBJECT}.{made.invocation_id}", b"")
+        verb = VERBS.get(made.status)
+        if verb is not None and len(self._tasks) < MOST_EVENTS:
+            task = asyncio.create_task(self._publish(function, verb, made))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _publish(self, function: FunctionName, made: Invocation) -> None:
+    async def _publish(self, function: FunctionName, verb: str, made: Invocation) -> None:
+        data = {
+            "invocation_id": made.invocation_id,
+            "code": made.error.code if made.error is not None else None,
+            "http_status": made.error.http_status if made.error is not None else None,
+            "attempts": made.attempts,
+            "revision": made.revision,
+        }
         try:
-            await self._bus.publish(f"{OUTCOME_SUBJECT}.{made.invocation_id}", b"")
-            verb = {"failed": "failed", "dead": "dead-lettered"}.get(made.status)
-            if verb is not None:
-                data = {
-                    "invocation_id": made.invocation_id,
-                    "code": made.error.code if made.error is not None else None,
-                    "http_status": made.error.http_status if made.error is not None else None,
-                    "attempts": made.attempts,
-                    "revision": made.revision,
-                }
-                await publish_event(self._bus, "invocation", verb, function, data, at=made.finished_at)
+            await publish_event(self._bus, "invocation", verb, function, data, at=made.finished_at)
         except FfxError as error:
             log.debug("the end of a call was not told", invocation=made.invocation_id, reason=error.message)
+
+
+def _in_bytes(made: Invocation) -> Invocation:
+    """A result that is JSON and no UTF-8 (half a surrogate pair) is kept as the bytes that it was."""
+    data = base64.b64encode(json.dumps(made.result).encode()).decode()
+    error = None if made.error is None else replace(made.error, message=_clean(made.error.message))
+    return replace(made, result={"base64": data, "content_type": "application/json"}, error=error)
+
+
+def _clean(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
 
 
 def _letter(call: QueuedCall, made: Invocation, now: float) -> DeadLetter:

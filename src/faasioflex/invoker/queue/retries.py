@@ -32,6 +32,7 @@ class Attempted:
     result: Any = None
     error: CallError | None = None
     retry_after_s: float | None = None
+    size: int = 0  # bytes of the answer's body
 
 
 @dataclass(frozen=True)

@@ -160,7 +160,7 @@ class Runner:
         pause_s = min(self._bounds.first_pause_s * 2 ** min(entry.pauses, 20), self._bounds.longest_pause_s)
         then = follow_up(line.policy, tried, attempts, line.dies_at(entry), self._chance(), pause_s=pause_s)
         if isinstance(then, Ends):
-            await self._end(entry, call, outcome_of(call, tried, then.state, attempts))
+            await self._end(entry, call, outcome_of(call, tried, then.state, attempts), size=tried.size)
         elif then.counts:
             entry.pauses = 0
             await self._store_again(entry, call, tried, then, attempts)
@@ -202,9 +202,9 @@ class Runner:
         self._counts.retried(entry.line.function)
         self._index.again(entry, then.at, self._clock())
 
-    async def _end(self, entry: Entry, call: QueuedCall, made: Invocation) -> None:
+    async def _end(self, entry: Entry, call: QueuedCall, made: Invocation, *, size: int = 0) -> None:
         entry.stage = Stage.ENDING if entry.stage is Stage.RUNNING else entry.stage
-        first, ours = await self._outcomes.record(call, made, entry.line.policy.result_ttl_s)
+        first, ours = await self._outcomes.record(call, made, entry.line.policy.result_ttl_s, size=size)
         if ours:
             self._count(made.status, entry.line.function)
         await self._ended(entry, call, first)
