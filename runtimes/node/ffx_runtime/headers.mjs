@@ -1,6 +1,7 @@
 // Headers of requests, as functions see them.
 
-const CALLER = new Set(['x-ffx-user', 'x-ffx-groups', 'x-ffx-email']); // who calls, by the platform: functions see them
+// who calls, and which queued call this is, by the platform: functions see them
+const CALLER = new Set(['x-ffx-user', 'x-ffx-groups', 'x-ffx-email', 'x-ffx-invocation-id', 'x-ffx-attempt']);
 
 /** Whether a header (its name in lower case) is between the platform and this runtime. */
 export const isPlatforms = (name) => name.startsWith('x-ffx-') && !CALLER.has(name);

@@ -23,7 +23,8 @@ LINGER_S = 5.0  # how long the rest of a body is read after an early answer
 DISCARD_BYTES = 1024 * 1024  # a longer rest than this closes the connection after the answer
 HEADER_BYTES = 128 * 1024
 _PLATFORM = frozenset({b"x-request-id", b"traceparent", b"x-forwarded-prefix"})
-_CALLER = frozenset({b"x-ffx-user", b"x-ffx-groups", b"x-ffx-email"})  # who calls, by the platform: functions see them
+# who calls, and which queued call this is, by the platform: functions see them
+_CALLER = frozenset({b"x-ffx-user", b"x-ffx-groups", b"x-ffx-email", b"x-ffx-invocation-id", b"x-ffx-attempt"})
 
 
 class Connection(asyncio.Protocol, Sweepable):

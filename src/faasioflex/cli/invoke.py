@@ -95,7 +95,10 @@ def invoke(
         options["mode"] = "async"
     options |= queued
     invocation = client.execute(name, _json(payload), timeout_s=timeout_s, **options)
-    report_invocation(invocation, output)
+    if asynchronous:
+        show(output, invocation.raw, lambda: print(invocation.invocation_id))
+    else:
+        report_invocation(invocation, output)
 
 
 def _queued(

@@ -47,6 +47,9 @@ async def read_whole(request: web.BaseRequest, most: int) -> bytes | None:
     """The body; None where it has more than ``most`` bytes. Raises: RequestTimeout, ClientGone."""
     if (request.content_length or 0) > most:
         return None
+    if request.content.is_eof() and request.content.exception() is None:  # it came together with the head
+        whole = request.content.read_nowait(-1)
+        return whole if len(whole) <= most else None
     source = RequestSource(request)
     pieces: list[bytes] = []
     size = 0

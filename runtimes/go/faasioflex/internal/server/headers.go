@@ -11,7 +11,9 @@ var framing = map[string]bool{
 }
 
 // Who calls, as the platform verified it: functions see these.
-var callers = map[string]bool{"X-Ffx-User": true, "X-Ffx-Groups": true, "X-Ffx-Email": true}
+var callers = map[string]bool{
+	"X-Ffx-User": true, "X-Ffx-Groups": true, "X-Ffx-Email": true, "X-Ffx-Invocation-Id": true, "X-Ffx-Attempt": true,
+}
 
 func isPlatforms(name string) bool {
 	return len(name) > 6 && strings.EqualFold(name[:6], "x-ffx-")
