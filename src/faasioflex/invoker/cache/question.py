@@ -8,7 +8,7 @@ that frameworks look at without a policy naming them, which are the classical wa
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from faasioflex.invoker.cache.rules import Wish, wish
@@ -92,15 +92,15 @@ def question(call: Call, route: FunctionRoute, policy: CachePolicy, revision: in
     fields = [*call.headers, *call.caller.headers]
     path, _, query = call.target.path.partition("?")
     everybody = policy.shared or route.visibility == "public"
-    own = [("authorization", _value(call.headers, b"authorization"))] if call.keeps_authorization else []
-    if not policy.shared:
-        own.append(("cookie", _value(call.headers, b"cookie")))
-    own = [(name, value) for name, value in own if value is not None]
+    sent = _by_name(call.headers)
+    persons = [b"authorization"] if call.keeps_authorization else []
+    persons += [] if policy.shared else [b"cookie"]
+    own = [(name, sent[name]) for name in persons if name in sent]
     parts = [*map(str.encode, (regime[0], regime[1], str(revision), *sorted(policy.key), str(policy.shared)))]
     if not everybody:
         parts += [call.caller.principal.pid.encode(), *(value for field in call.caller.headers for value in field)]
     for name, value in own:
-        parts += [name.encode(), value or b""]
+        parts += [name, value]
     for part in policy.key:
         parts.append(part.encode())
         if part == "method":
@@ -111,10 +111,10 @@ def question(call: Call, route: FunctionRoute, policy: CachePolicy, revision: in
             parts.append(query.encode("utf-8", "surrogateescape"))
         elif part == "body":
             parts += [b"=" if call.body.declared else b"-", call.body.whole or b""]
-            parts.append(_value(call.headers, b"content-type") or b"")
+            parts.append(sent.get(b"content-type", b""))
         else:
-            parts.append(_told(call.headers, part.removeprefix("header:").encode()))
-    parts += [_told(call.headers, name) for name in ALWAYS]
+            parts.append(_told(sent, part.removeprefix("header:").encode()))
+    parts += [_told(sent, name) for name in ALWAYS]
     return Question(
         call.target.function,
         regime,
@@ -133,26 +133,29 @@ def uri_of(call: Call) -> bytes:
     return digest([call.target.path.encode("utf-8", "surrogateescape")])
 
 
-def secondary(primary: bytes, vary: Iterable[bytes], fields: Headers) -> bytes:
+def secondary(primary: bytes, vary: Collection[bytes], fields: Headers) -> bytes:
     """The key of one of the answers that vary by these request fields."""
-    return digest([primary, *(part for name in vary for part in (name, _told(fields, name)))])
+    if not vary:
+        return primary
+    by_name = _by_name(fields)
+    return digest([primary, *(part for name in vary for part in (name, _told(by_name, name)))])
 
 
 def digest(parts: Iterable[bytes]) -> bytes:
     """No two lists have the same."""
-    made = hashlib.sha256()
-    for part in parts:
-        made.update(b"%d:" % len(part))
-        made.update(part)
-    return made.digest()
+    return hashlib.sha256(b"".join([b"%d:%b" % (len(part), part) for part in parts])).digest()
 
 
-def _value(fields: Headers, name: bytes) -> bytes | None:
-    found = [value for key, value in fields if key.lower() == name]
-    return b"\n".join(found) if found else None
+def _by_name(fields: Headers) -> dict[bytes, bytes]:
+    """By lower-case name; the values of several fields of one name in their order."""
+    found: dict[bytes, bytes] = {}
+    for written, value in fields:
+        name = written.lower()
+        found[name] = found[name] + b"\n" + value if name in found else value
+    return found
 
 
-def _told(fields: Headers, name: bytes) -> bytes:
+def _told(fields: dict[bytes, bytes], name: bytes) -> bytes:
     """A field that is not there is another than an empty one."""
-    value = _value(fields, name)
+    value = fields.get(name)
     return b"-" if value is None else b"=" + value
