@@ -13,7 +13,7 @@ MIB = 1024 * 1024
 NEAR = 0.85  # of the memory limit, in each of the last NEAR_LOOKS looks: more
 VERY_NEAR = 0.95  # in one look: more at once
 NEAR_LOOKS = 3
-BUSY = 0.95  # of the CPU quota, in each of the last BUSY_LOOKS intervals: it is held back
+BUSY = 0.9  # of the CPU quota, on average of the last BUSY_LOOKS intervals: it is held back (a quota is of 0.1 s, so each varies)
 BUSY_LOOKS = 3
 STEP = 1.5  # times the limit is raised; and what is left above the most that was used when it is lowered
 UNUSED_S = 300.0  # so long much less was used: less
@@ -90,20 +90,20 @@ def _memory(looks: Sequence[Look], limit: int, limits: Limits) -> tuple[int, str
 
 def _cpu(looks: Sequence[Look], limit: float, limits: Limits) -> tuple[float, str]:
     least, highest = limits.cpu, most(limits)[1]
-    rates = [
-        (after.cpu_s - before.cpu_s) / (after.at - before.at)
-        for before, after in pairwise(looks)
-        if after.at > before.at
-    ]
-    last = rates[-BUSY_LOOKS:]
-    if limit < highest and len(last) == BUSY_LOOKS and all(rate >= BUSY * limit for rate in last):
+    last = looks[-BUSY_LOOKS - 1 :]
+    if limit < highest and len(last) > BUSY_LOOKS and _rate(last[0], last[-1]) >= BUSY * limit:
         more = min(highest, round(limit * STEP, 3))
         return more, f"CPU limit raised from {limit:g} to {more:g}: it uses all of it"
-    peak = max(rates, default=0.0)
+    peak = max((_rate(before, after) for before, after in pairwise(looks)), default=0.0)
     wanted = max(least, math.ceil(peak * STEP * 100) / 100)
     if _long(looks) and wanted <= WORTH * limit:
         return wanted, f"CPU limit lowered from {limit:g} to {wanted:g}: at most {peak:.2f} was used lately"
     return limit, ""
+
+
+def _rate(before: Look, after: Look) -> float:
+    """Cores."""
+    return (after.cpu_s - before.cpu_s) / (after.at - before.at) if after.at > before.at else 0.0
 
 
 def after_out_of_memory(limit: int, limits: Limits) -> int | None:
