@@ -8,11 +8,13 @@ import json
 import os
 import signal
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
 
 from faasioflex.bus import nats
+from faasioflex.bus.buckets import CALLS
 from faasioflex.bus.nats import NatsBus, setup
 from faasioflex.model.errors import Unavailable
 from faasioflex.platform.folder import DataFolder
@@ -37,7 +39,9 @@ async def _run(names: Sequence[str], settings: Settings) -> int:
         loop.add_signal_handler(number, stop.set)
     bus = await _connect(settings.folder, "+".join(names))
     try:
-        await setup.ensure(bus)
+        await setup.ensure(
+            bus, calls=replace(CALLS, max_messages=settings.queue_messages, max_bytes=settings.queue_bytes)
+        )
         host = Host({})
         wire(host, names, bus, settings)
         gc.collect()
