@@ -168,6 +168,14 @@ async def test_a_functions_own_validators_are_its_own_and_ask_it_again(here: Cac
     assert await here.told() == "hit; ttl=60"
 
 
+async def test_the_functions_own_tag_is_known_also_where_its_answer_is_not_kept(here: Cached) -> None:
+    await here.serve(function := Counting(etag='"v1"', cache_control="no-store"))
+    assert (await here.ask(headers={"If-None-Match": '"v0"'}))[:2] == (200, "1 /x")
+    status, text, fields = await here.ask(headers={"If-None-Match": '"v1"'})
+    assert (status, text, fields["etag"]) == (304, "", '"v1"')
+    assert function.calls == 2
+
+
 async def test_head_is_answered_from_get_and_ranges_are_the_functions(here: Cached) -> None:
     await here.serve(function := Counting())
     assert await here.told("HEAD") == "fwd=uri-miss"
@@ -281,3 +289,11 @@ async def test_calls_that_were_answered_from_the_cache_are_counted(here: Cached)
 async def test_rates_count_hits_too(here: Cached) -> None:
     await here.serve(Counting(), rate_limit=RateLimit(calls_per_minute=2))
     assert [(await here.ask())[0] for _ in range(3)] == [200, 200, 429]
+
+
+async def test_callers_without_a_token_have_a_bound_for_each_address(here: Cached) -> None:
+    await here.serve(Counting(), visibility="public", rate_limit=RateLimit(per_caller_per_minute=1))
+    here.world.token = None
+    for address in ("192.0.2.1", "192.0.2.2"):
+        asked = [(await here.ask(headers={"X-Ffx-Address": address}))[0] for _ in range(2)]
+        assert asked == [200, 429]

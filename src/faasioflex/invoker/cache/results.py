@@ -216,8 +216,15 @@ class Results:
             flight.leave(reader)
             raise
         flight.leave(reader)
-        call.revision, call.status = answer.revision, answer.head.status
-        answer.head = with_field(answer.head, STATUS, status(f"fwd={why}"))
+        head = with_field(answer.head, STATUS, status(f"fwd={why}"))
+        call.revision, call.status = answer.revision, head.status
+        if head.status == 200 and is_known(
+            call.headers, head
+        ):  # the function was asked without the caller's conditions
+            answer.close()
+            call.status = 304
+            return Kept(not_modified(head), answer.revision, b"")
+        answer.head = head
         return answer
 
     async def _coming(self, call: Call, flight: Flight, reader: Reader, *said: str) -> Given:
