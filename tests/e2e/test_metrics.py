@@ -147,6 +147,12 @@ def test_latencies_errors_and_usage(watcher: Watcher) -> None:
     assert (watcher.sample("ffx_memory_bytes", "steady") or 0) > 1_000_000
 
 
+def test_the_machine_itself_needs_no_token(watcher: Watcher) -> None:
+    assert httpx.get(f"{watcher.platform.url}/metrics").status_code == 200
+    elsewhere = {"X-Forwarded-For": "203.0.113.5"}  # as a proxy on this machine says it
+    assert httpx.get(f"{watcher.platform.url}/metrics", headers=elsewhere).status_code == 401
+
+
 def test_overflow_is_counted_once(watcher: Watcher) -> None:
     watcher.register("narrow", limits={"concurrency": 1}, scaling={"min_instances": 1, "max_instances": 1})
     with ThreadPoolExecutor(12) as callers:

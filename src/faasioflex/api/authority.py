@@ -21,6 +21,7 @@ from faasioflex.model.errors import FunctionNotFound, NotAllowed, NotFound
 from faasioflex.model.function import FunctionRecord
 from faasioflex.model.names import FunctionName
 
+ADDRESS_HEADER = "x-ffx-address"  # of the client, as the gateway sees it
 _SAYS = "ffx_says"  # the attribute of dependencies that decide
 
 
@@ -128,9 +129,13 @@ def readable(request: Request, caller: Principal) -> Callable[[FunctionRecord], 
 async def may_scrape(request: Request) -> None:
     """Says: the machine itself, and those who may read the platform. Raises: NotAuthenticated, NotAllowed.
 
-    The gateway appends the peer's address to X-Forwarded-For; who is not behind it has opened a socket that is our user's own.
+    The gateway says the peer's address, and what it appends to X-Forwarded-For for a peer on loopback is this machine's: what
+    stands before that came from a proxy. Who is not behind the gateway has opened a socket that is our user's own.
     """
     hops = [hop.strip() for value in request.headers.getlist("x-forwarded-for") for hop in value.split(",")]
+    peer = request.headers.get(ADDRESS_HEADER)
+    if peer is not None:
+        hops = [*hops[:-1], peer]
     if all(_is_loopback(hop) for hop in hops) and "authorization" not in request.headers:
         return
     if "read" not in permitted(await caller_of(request), Resource("platform")):

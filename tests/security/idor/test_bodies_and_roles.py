@@ -191,6 +191,23 @@ async def test_the_machine_itself_reads_the_metrics_and_nobody_else_without_a_to
 
 
 @pytest.mark.parametrize(
+    ("hops", "peer", "status"),
+    [
+        (["192.0.2.2"], "127.0.0.1", 200),  # what Envoy appends for a peer on loopback
+        (["203.0.113.5, 192.0.2.2"], "127.0.0.1", 401),  # a proxy of this machine, for somebody elsewhere
+        (["203.0.113.5"], "203.0.113.5", 401),
+        (["127.0.0.1, 203.0.113.5"], "203.0.113.5", 401),
+        (["127.0.0.1"], "", 401),
+    ],
+)
+async def test_the_gateway_says_who_is_at_the_other_end(
+    world: ApiWorld, hops: list[str], peer: str, status: int
+) -> None:
+    headers = [("x-ffx-address", peer), *(("x-forwarded-for", hop) for hop in hops)]
+    assert (await world.client.get("/metrics", headers=headers)).status_code == status
+
+
+@pytest.mark.parametrize(
     ("role", "status"), [("admin", 200), ("operator", 200), ("auditor", 200), ("developer", 403), ("invoker", 403)]
 )
 @pytest.mark.parametrize("hop", ["127.0.0.1", "203.0.113.5"])

@@ -18,7 +18,7 @@ ELSEWHERE = (VHOST_HEADER, "fixed")  # a call with this goes by the bootstrap's 
 INSIDE_HEADER = "x-ffx-inside"  # a function calls, by FFX_URL
 CLIENT_ID_HEADER = "x-ffx-client-id"  # the caller's X-Request-Id until the script has looked at it
 
-# For rates of callers without a token, where the invoker counts.
+# Who is at the other end. Envoy's own X-Forwarded-For does not say it of a peer on loopback: there it names this machine's address.
 CLIENT_ADDRESS: Json = overwrite("x-ffx-address", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%")
 # Of use between Envoy's own steps only.
 OURS_ALONE = [VHOST_HEADER, CLIENT_ID_HEADER, INSIDE_HEADER, "x-envoy-external-address", "x-envoy-internal"]
@@ -140,7 +140,7 @@ def routes_to(cluster: str, match: Json, again: str | None, settings: EnvoySetti
             },
             # said, because a request that came by another route before would keep that one's
             "request_body_buffer_limit": 64 * KIB,
-            **({"request_headers_to_add": [CLIENT_ADDRESS]} if cluster == INVOKER else {}),
+            "request_headers_to_add": [CLIENT_ADDRESS],
             **answer,
         }
         for methods in ((again, None) if again else (None,))
