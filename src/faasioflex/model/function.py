@@ -38,6 +38,11 @@ class Limits:
     max_memory_bytes: int | None = None  # up to which a running instance's memory is raised; None: it stays as it is
     max_cpu: float | None = None  # up to which its cores are raised; None: they stay as they are
 
+    @property
+    def most_memory_bytes(self) -> int:
+        """What one instance may come to."""
+        return max(self.memory_bytes, self.max_memory_bytes or 0)
+
 
 @dataclass(frozen=True, slots=True)
 class ScheduledMinimum:

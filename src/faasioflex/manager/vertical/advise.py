@@ -53,7 +53,7 @@ def grows(limits: Limits) -> bool:
 
 def most(limits: Limits) -> tuple[int, float]:
     """Bytes and cores that one instance may come to."""
-    return max(limits.memory_bytes, limits.max_memory_bytes or 0), max(limits.cpu, limits.max_cpu or 0.0)
+    return limits.most_memory_bytes, max(limits.cpu, limits.max_cpu or 0.0)
 
 
 def advise(looks: Sequence[Look], now: Allowed, limits: Limits) -> Advice | None:
