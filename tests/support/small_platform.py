@@ -14,6 +14,7 @@ import threading
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -31,6 +32,7 @@ from faasioflex.bus.relay import EventRelay
 from faasioflex.manager.service import FunctionManager
 from faasioflex.model.errors import FunctionNotFound
 from faasioflex.model.instance import LogLine
+from faasioflex.model.invocation import invocation_document
 from faasioflex.model.messages import APPLIED_SUBJECT, LOGS_SUBJECT, Applied
 from faasioflex.model.names import FunctionName
 from faasioflex.model.problem import problem_body, problem_headers
@@ -38,6 +40,7 @@ from faasioflex.model.route import FunctionRoute
 from faasioflex.runtime.memory import MemoryDriver
 from support.identity import TestIdentity
 from support.memory_builder import MemoryBuilder
+from support.queue_double import QueueDouble, queued_call
 
 T = TypeVar("T")
 LONGEST_S = 30.0
@@ -51,6 +54,7 @@ class SmallPlatform:
         self.driver = MemoryDriver()
         self.builder = MemoryBuilder()
         self.identity = TestIdentity(self.bus)
+        self.queue = QueueDouble(self.bus)
         self.url = ""
         self.parts: dict[str, str | None] = {"nats": None, "gateway": None}
         self._invoker_socket = folder / "i.sock"
@@ -93,6 +97,7 @@ class SmallPlatform:
         await manager.start()
         await relay.start()
         members = asyncio.create_task(self._acknowledge(routes))
+        await self.queue.start()
         invoker = await self._serve_execute()
         api = create_app(self.bus, self.identity.api, invoker_socket=self._invoker_socket, readiness=lambda: self.parts)
         await api.state.services.start()
@@ -123,9 +128,23 @@ class SmallPlatform:
                 await self.bus.publish(APPLIED_SUBJECT, encode(Applied(member, routes.revision)))
             await asyncio.sleep(0.01)
 
+    async def _execute(self, request: web.Request) -> web.Response:
+        """Of a queued call: a payload {"fail": text} makes a dead letter, {"wait": true} stays in the queue, others succeed."""
+        call = await request.json()
+        if call.get("mode") != "async":
+            return await _execute(request)
+        made = self.queue.put(queued_call(str(uuid.uuid4()), call["function"]))
+        payload = call["payload"] if isinstance(call["payload"], dict) else {}
+        if "fail" in payload:
+            await self.queue.bury(queued_call(made.invocation_id, call["function"]))
+        elif "wait" not in payload:
+            await self.queue.end(replace(made, status="succeeded", result=call, finished_at=2.0))
+        location = {"Location": f"/invocations/{made.invocation_id}"}
+        return web.json_response(invocation_document(made), status=202, headers=location)
+
     async def _serve_execute(self) -> web.AppRunner:
         app = web.Application()
-        app.router.add_post("/.ffx/execute", _execute)
+        app.router.add_post("/.ffx/execute", self._execute)
         runner = web.AppRunner(app)
         await runner.setup()
         await web.UnixSite(runner, str(self._invoker_socket)).start()

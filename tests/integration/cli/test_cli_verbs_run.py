@@ -119,10 +119,61 @@ def test_invoke_refuses_what_only_looks_like_json(hello: Ffx) -> None:
     assert "code: bad-request" in done.err
 
 
-def test_async_is_refused_for_now_and_flags_of_the_direct_path_need_raw(hello: Ffx) -> None:
-    assert "code: not-supported-yet" in hello("invoke", "hello", "--async").err
+def test_flags_of_the_direct_path_need_raw_and_those_of_the_queue_async(hello: Ffx) -> None:
     assert hello("invoke", "hello", "-H", "A: b").code == 2
     assert hello("invoke", "hello", "--raw", "--async").code == 2
+    assert hello("invoke", "hello", "--after", "10m").code == 2
+    assert hello("invoke", "hello", "--callback", "https://a.example").code == 2
+    assert hello("invoke", "hello", "--async", "--callback-secret", "hook").code == 2
+    assert hello("invoke", "hello", "--async", "--priority", "10").code == 2
+    assert hello("invoke", "hello", "--async", "--after", "soon").code == 2
+
+
+def test_a_queued_call_and_what_became_of_it(hello: Ffx) -> None:
+    made = hello("invoke", "hello", "--async", "--after", "10m", "--key", "k", "--priority", "9", "--order-key", "o")
+    (invocation_id,) = made.out.splitlines()
+    result = json.loads(hello("result", invocation_id, "--wait").out)
+    told = {name: result[name] for name in ("mode", "not_before", "idempotency_key", "priority", "order_key")}
+    assert told == {"mode": "async", "not_before": 600.0, "idempotency_key": "k", "priority": 9, "order_key": "o"}
+    when = ("--after", "2030-01-31T12:00:00Z")
+    signed = ("--callback", "https://a.example", "--callback-secret", "hook")
+    made = hello("invoke", "hello", "--async", *when, *signed, "-o", "json")
+    asked = json.loads(hello("result", json.loads(made.out)["invocation_id"]).out)
+    assert asked["not_before"] == "2030-01-31T12:00:00Z"
+    assert asked["callback"] == {"url": "https://a.example", "secret": "hook"}
+
+
+def test_a_queued_call_is_taken_back(hello: Ffx) -> None:
+    invocation_id = hello("invoke", "hello", "--async", "-d", '{"wait": true}').out.strip()
+    assert hello("result", invocation_id).out.strip() == invocation_id  # it has not ended
+    assert hello("cancel", invocation_id).out == f"The call {invocation_id} is cancelled\n"
+    again = hello("cancel", invocation_id)
+    assert (again.code, "code: wrong-state" in again.err) == (1, True)
+    done = hello("result", invocation_id, "--wait")
+    assert (done.code, "the call is cancelled" in done.err) == (1, True)
+
+
+def test_dead_letters(hello: Ffx) -> None:
+    first, second, third = (hello("invoke", "hello", "--async", "-d", '{"fail": "no"}').out.strip() for _ in range(3))
+    done = hello("result", first, "--wait")
+    assert (done.code, "code: function-error" in done.err) == (1, True)
+    listed = hello("dead-letters", "list", "hello").out
+    assert all(each in listed for each in (first, second, third, "it broke"))
+    assert [one["attempts"] for one in json.loads(hello("dead-letters", "list", "-o", "json").out)] == [3, 3, 3]
+    assert "payload:" in hello("dead-letters", "show", first).out
+    again = hello("dead-letters", "redrive", first).out.strip()
+    assert json.loads(hello("result", again, "-o", "json").out)["redrive_of"] == first
+    assert hello("dead-letters", "purge", second).out == "1 dead letters are gone\n"
+    assert hello("dead-letters", "redrive", "--all", "hello").out == "1 calls are queued again\n"
+    assert hello("dead-letters", "purge", "--all", "hello").out == "0 dead letters are gone\n"
+    assert "No dead letters." in hello("dead-letters", "list").err
+    assert "dead-letter-not-found" in hello("dead-letters", "show", third).err
+    for wrong in (("redrive",), ("redrive", first, "--all", "hello"), ("purge",)):
+        assert hello("dead-letters", *wrong).code == 2
+
+
+def test_the_callback_key_is_printed(hello: Ffx) -> None:
+    assert hello("secret", "callback-key").out.startswith("whsec_")
 
 
 def test_raw_sends_what_it_is_told_where_it_is_told(hello: Ffx) -> None:
