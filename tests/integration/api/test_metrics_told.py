@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -206,6 +208,17 @@ async def test_prometheus_has_all_of_it(told: Telling) -> None:
         assert line in lines, line
     assert not [line for line in lines if 'function="idle"' in line], "of idle ones there are no series"
     assert any(line.startswith('ffx_process_resident_memory_bytes{process="api"} ') for line in lines)
+    page = (Path(__file__).parents[3] / "docs" / "metrics.md").read_text()
+    shared = {"F": "namespace, function"}
+    for line in lines:
+        found = re.match(r"(ffx_[a-z_]+?)(?:_bucket|_sum|_count)?(?:\{(.*)\})? ", line)
+        assert found or line.startswith("#"), line
+        if found:
+            told = re.search(rf"^\| `{found[1]}` \| \w+ \|([^|]*)\|", page, re.MULTILINE)
+            assert told, found[1]
+            names = re.findall(r'(\w+)="', found[2] or "")
+            wanted = ", ".join(shared.get(name.strip(), name.strip()) for name in told[1].split(",")).split(", ")
+            assert sorted(name for name in names if name != "le") == sorted(filter(None, wanted)), line
 
 
 async def test_states_are_counted_as_they_change(client: httpx.AsyncClient, bus: MemoryBus) -> None:
