@@ -25,7 +25,8 @@ async def passed(
     No word, no return, except after ``PRESSED_S`` in a row in which ``pressed`` (the node's memory is used up).
     """
     while (revision := state.passed_at(one.id)) is None:
-        await state.route_written.wait()
+        written = state.route_written = state.route_written or asyncio.Event()
+        await written.wait()
     await in_force(members, revision, pressed)
     await asyncio.sleep(GATEWAY_WORKERS_S)
 

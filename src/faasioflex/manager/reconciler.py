@@ -166,6 +166,7 @@ class Reconciler:
 
     async def _work(self) -> None:
         while True:
+            await asyncio.sleep(0)  # the looks at everything in the beginning leave room for others
             key = await self._queue.get()
             self._queued.discard(key)
             self._busy.add(key)
@@ -311,7 +312,8 @@ class Reconciler:
         revision.held = held.why
         if is_waiting(state, revision):
             revision.first_ready_at = self._clock()  # more of it will not come: it serves with what it has
-        coming = held.node and self._pressure.relieve(state, self._memory_bytes(state, revision.number), held.why)
+        need_bytes = self._memory_bytes(state, revision.number)
+        coming = held.node and self._pressure.relieve(state, revision.number, need_bytes, held.why)
         if not coming and not state.live_of(revision.number):
             revision.woken_at = None
             error = NodeFull(held.why) if held.node else QuotaExceeded(held.why)
@@ -351,8 +353,9 @@ class Reconciler:
         if route != state.route:
             state.route_revision = await self._routes.put(key, route)
             state.route = route
-            written, state.route_written = state.route_written, asyncio.Event()
-            written.set()
+            written, state.route_written = state.route_written, None
+            if written is not None:
+                written.set()
         if state.status is None or status.revisions != state.status.revisions:
             if status.change in ("deployed", "scaled") and not self._in_force(key, state):
                 return  # the next look writes it; neither this function nor a worker waits for that

@@ -15,7 +15,7 @@ from faasioflex.model.route import FunctionRoute
 from faasioflex.model.status import FunctionStatus
 
 
-@dataclass
+@dataclass(slots=True)
 class RevisionState:
     """``attempts``: starts in a row that never became ready. ``ends``: instances in a row that ended soon after they were."""
 
@@ -60,7 +60,7 @@ class TrackedInstance:
     waiting: asyncio.Task[None] | None = None  # for its first sign of life, or for its drain: over when it ends
 
 
-@dataclass
+@dataclass(slots=True)
 class FunctionState:
     name: FunctionName
     record: FunctionRecord
@@ -71,7 +71,7 @@ class FunctionState:
     status: FunctionStatus | None = None  # as last written
     route: FunctionRoute | None = None  # as last written
     route_revision: int = 0
-    route_written: asyncio.Event = field(default_factory=asyncio.Event)  # set at each write, then a new one
+    route_written: asyncio.Event | None = None  # of those who wait for the next write
     tell_by: float | None = None  # loop time: the status that waits for its routes to be in force is written by then
     telling: asyncio.Task[None] | None = None  # waits for that
     timer: asyncio.TimerHandle | None = None

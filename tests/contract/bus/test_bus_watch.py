@@ -120,3 +120,38 @@ async def test_a_mirror_follows_and_tells_its_listeners(bucket: Bucket[FunctionR
     await eventually(lambda: not mirror.entries, "the mirror is empty")
     assert len(heard) == 3
     await mirror.stop()
+
+
+async def test_mirrors_of_one_bucket_share_their_copy(bus: Bus) -> None:
+    records = [bus.bucket(FUNCTIONS.name, FunctionRecord) for _ in range(2)]
+    await records[0].create("acme.old", function_record("acme", "old"))
+    one, two = (Mirror(bucket) for bucket in records)
+    heard: dict[str, list[set[str]]] = {"one": [], "two": []}
+    one.listen(heard["one"].append)
+    two.listen(heard["two"].append)
+    await one.start()
+    assert two.problem is not None
+    await two.start()
+    assert two.entries is one.entries
+    assert heard == {"one": [{"acme.old"}], "two": [{"acme.old"}]}  # each is told everything once
+    await one.stop()
+    await records[1].delete("acme.old")
+    await eventually(lambda: not two.entries, "who goes on is told")
+    assert heard == {"one": [{"acme.old"}], "two": [{"acme.old"}, {"acme.old"}]}
+    await two.stop()
+    await records[0].create("acme.new", function_record("acme", "new"))
+    await one.start()  # nobody followed meanwhile: everything is read anew
+    assert set(one.entries) == {"acme.new"}
+    await one.stop()
+
+
+async def test_records_in_a_mirror_hold_what_they_have_in_common_once(bucket: Bucket[FunctionRecord]) -> None:
+    for name in ("a", "b", "c"):
+        await bucket.create(f"acme.{name}", function_record("acme", name, env={"NAME": name}))
+    mirror = Mirror(bucket)
+    await mirror.start()
+    records = [entry.value for entry in mirror.entries.values()]
+    assert records == [function_record("acme", name, env={"NAME": name}) for name in ("a", "b", "c")]
+    for part in ("limits", "scaling", "network", "asynchronous"):
+        assert len({id(getattr(record.spec, part)) for record in records}) == 1, part
+    await mirror.stop()
