@@ -37,9 +37,9 @@ class Ours:
     def report(self, now: float, in_progress: int, waiting: int, begun: int) -> None:
         if self._watched is None:
             self._watched = Watched(now)
-        kept_s = self._policy.scaling.stable_window_s
-        self._watched.report("gateway", RevisionLoad("ns", "f", 1, in_progress, begun), now, kept_s)
-        self._watched.report("invoker", RevisionLoad("ns", "f", 1, 0, 0, waiting), now, kept_s)
+        scaling = self._policy.scaling
+        self._watched.report("gateway", RevisionLoad("ns", "f", 1, in_progress, begun), now, scaling)
+        self._watched.report("invoker", RevisionLoad("ns", "f", 1, 0, 0, waiting), now, scaling)
 
     def due(self, now: float, waiting: int) -> bool:
         return now >= self._next or waiting > 0

@@ -29,7 +29,8 @@ def decide(samples: Samples, policy: Policy, now: float) -> Decision:
         wanted = Proposal(0, "idle", round(samples.idle_s or 0.0, 1), seconds, "seconds", reason)
         kept = replace(kept, held=0, panicking_until=None, panic_instances=0, latency=None, memory=None)
     wanted = _bounded(wanted, samples, policy)
-    return Decision(wanted.instances, wanted, kept, idle)
+    stays = samples.quiet and not idle and wanted.instances == samples.instances and kept.empty(now)
+    return Decision(wanted.instances, wanted, kept, idle, stays)
 
 
 def needed(samples: Samples, policy: Policy, now: float) -> tuple[Proposal, Memory]:
@@ -40,7 +41,9 @@ def needed(samples: Samples, policy: Policy, now: float) -> tuple[Proposal, Memo
     for other in (cpu.propose(samples, policy), by_memory, by_latency, queue.propose(samples, policy)):
         if other is not None and other.instances > best.instances:
             best = other
-    return best, replace(kept, latency=latency_trial, memory=memory_trial)
+    if latency_trial is not kept.latency or memory_trial is not kept.memory:
+        kept = replace(kept, latency=latency_trial, memory=memory_trial)
+    return best, kept
 
 
 def _rate_limited(wanted: Proposal, samples: Samples, policy: Policy) -> Proposal:

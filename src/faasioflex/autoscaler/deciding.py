@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from faasioflex.autoscaler.decide import decide
 from faasioflex.autoscaler.samples import Decision, Policy, Proposal
 from faasioflex.autoscaler.watched import Watched
-from faasioflex.model.function import FunctionRecord, ScaleRequest
-from faasioflex.model.route import FunctionRoute, RevisionRoute
+from faasioflex.model.function import FunctionRecord, Limits, ScaleRequest
+from faasioflex.model.route import FunctionRoute
 from faasioflex.model.status import DesiredScale, ScaleDecision
 
 
@@ -28,10 +28,11 @@ class View:
 
 @dataclass(frozen=True)
 class Verdict:
-    """``rests``: nobody calls, and there is exactly what there should be."""
+    """``rests``: nobody calls, and there is exactly what there should be. ``stays_until``: that is so until it counts as idle."""
 
     why: dict[int, Proposal]
     rests: bool
+    stays_until: float | None = None
 
     @property
     def instances(self) -> dict[int, int]:
@@ -41,34 +42,40 @@ class Verdict:
 def verdict(view: View, watched: dict[int, Watched]) -> Verdict:
     """Of every revision that has instances or a share of the traffic. ``watched`` is brought up to date; others are forgotten."""
     why: dict[int, Proposal] = {}
-    rests = view.sighted_since is not None
+    rests, stays = view.sighted_since is not None, True
+    idle_at: list[float] = []
     for number in set(watched) - set(view.route.revisions):
         del watched[number]
     for number, revision in view.route.revisions.items():
         serves = view.route.traffic.get(number, 0) > 0
-        if not revision.live and not serves:
+        if not serves and not revision.live:
             watched.pop(number, None)
             continue
-        one = watched.setdefault(number, Watched(view.now))
+        live = len(revision.live)
+        if (one := watched.get(number)) is None:
+            one = watched[number] = Watched(view.now)
         if view.request is not None and (serves or not view.request.instances):
             asked = min(view.request.instances, max(1, view.record.spec.scaling.max_instances))
             reason = f"{view.request.instances} were asked for"
             why[number] = Proposal(asked, "asked-for", float(view.request.instances), None, "instances", reason)
             one.forget(view.now if asked else view.now - view.record.spec.scaling.idle_s)
-            rests = False
+            rests = stays = False
             continue
-        decision = _decide(view, number, revision, one, serves=serves)
+        decision = _decide(view, number, revision.limits, one, live, serves=serves)
         one.memory = decision.memory
         why[number] = decision.why
-        rests = rests and decision.idle and decision.instances == len(revision.live)
+        rests = rests and decision.idle and decision.instances == live
+        stays = stays and (decision.stays or (decision.idle and decision.instances == live))
+        if not decision.idle:
+            idle_at.append(one.active_at + max(view.record.spec.scaling.idle_s, view.record.spec.scaling.cooldown_s))
     nothing = not any(proposal.instances for proposal in why.values())
     empty = not any(revision.live for revision in view.route.revisions.values())
-    return Verdict(why, rests or (nothing and empty and view.request is None))
+    rests = rests or (nothing and empty and view.request is None)
+    return Verdict(why, rests, min(idle_at) if stays and idle_at else None)
 
 
-def _decide(view: View, number: int, revision: RevisionRoute, watched: Watched, *, serves: bool) -> Decision:
+def _decide(view: View, number: int, limits: Limits, watched: Watched, live: int, *, serves: bool) -> Decision:
     scaling, now = view.record.spec.scaling, view.now
-    live = len(revision.live)
     desired = view.known.instances.get(number) if view.known else None
     since = view.sighted_since
     if since is not None and (watched.since is None or watched.since < since):
@@ -77,7 +84,7 @@ def _decide(view: View, number: int, revision: RevisionRoute, watched: Watched, 
         watched.begin(begun, _there(view.known, live, desired, serves=serves), begun + scaling.stable_window_s)
     watched.sample(now, scaling.stable_window_s)
     samples = watched.samples(now, scaling, live, desired, blind=since is None, usage_lost=view.usage_lost)
-    return decide(samples, Policy(scaling, revision.limits, serves, view.scheduled), now)
+    return decide(samples, Policy(scaling, limits, serves, view.scheduled), now)
 
 
 def _there(known: DesiredScale | None, live: int, desired: int | None, *, serves: bool) -> int:
@@ -103,6 +110,8 @@ def writes(view: View, found: Verdict) -> list[DesiredScale]:
     known, wanted, now = view.known, found.instances, view.now
     before = dict(known.instances) if known else {}
     decisions = {number: one for number, one in (known.decisions if known else {}).items() if number in wanted}
+    if before == wanted and view.request is None:
+        return []
     reason = "; ".join(f"revision {number}: {why.reason}" for number, why in found.why.items())
     requested_at = view.record.scale.at if view.record.scale is not None else 0.0
     made: list[DesiredScale] = []

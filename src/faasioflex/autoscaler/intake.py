@@ -64,7 +64,10 @@ class Intake:
         ]
 
     def of(self, key: str) -> dict[int, Watched]:
-        return self.watched.setdefault(key, {})
+        found = self.watched.get(key)
+        if found is None:
+            found = self.watched[key] = {}
+        return found
 
     def forget(self, key: str) -> None:
         self.watched.pop(key, None)
@@ -82,9 +85,10 @@ class Intake:
             if record is None:
                 continue  # deleted since, or not known yet: the next report names it again
             named.add((key, load.revision))
-            kept_s = record.value.spec.scaling.stable_window_s
-            watched = self.of(key).setdefault(load.revision, Watched(now))
-            self._hurry(key, now=watched.report(report.member, load, now, kept_s))
+            mine = self.of(key)
+            if (watched := mine.get(load.revision)) is None:
+                watched = mine[load.revision] = Watched(now)
+            self._hurry(key, now=watched.report(report.member, load, now, record.value.spec.scaling))
         for function, number in self._named.get(report.member, set()) - named:
             if (one := self.watched.get(function, {}).get(number)) is not None:
                 one.silent(report.member)

@@ -53,6 +53,13 @@ class Memory:
     latency: Trial | None = None
     memory: Trial | None = None
 
+    def empty(self, now: float) -> bool:
+        """Nothing of it makes a later decision another one than this."""
+        trials = self.latency is None and self.memory is None
+        return (
+            trials and self.panicking_until is None and not self.pressed and not self.needs and self.held_until <= now
+        )
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -82,6 +89,12 @@ class Samples:
     blind: bool = False
     usage_lost: bool = False
     memory: Memory = Memory()
+
+    @property
+    def quiet(self) -> bool:
+        """Nobody called within the stable window, and everybody tells."""
+        called = self.at_once.stable or self.rate.stable or self.queued or self.idle_s is None
+        return not (called or self.blind or self.usage_lost)
 
     @property
     def there(self) -> int:
@@ -121,12 +134,13 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Decision:
-    """``idle``: nobody has called for ``idle_s``; what there is is the minimum."""
+    """``idle``: nobody has called for ``idle_s``; what there is is the minimum. ``stays``: until somebody calls or is idle."""
 
     instances: int
     why: Proposal
     memory: Memory
     idle: bool = False
+    stays: bool = False
 
 
 def ceil(value: float) -> int:

@@ -57,7 +57,7 @@ class Autoscaler:
         self._urgent: set[str] = set()
         self._written: dict[str, tuple[int, DesiredScale]] = {}  # until the mirror has it
         self._scheduled: dict[str, Scheduled] = {}  # of functions with a schedule
-        self._changes_at: list[tuple[float, str]] = []  # heap: when a schedule says something else
+        self._look_at: list[tuple[float, str]] = []  # heap: when a schedule says something else, or a function is idle
         self.rounds = 0  # done so far
         self._now = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -129,7 +129,7 @@ class Autoscaler:
             return
         found = self._scheduled[key] = scheduled(entries, self._clock())
         if found.until is not None:
-            heapq.heappush(self._changes_at, (found.until, key))
+            heapq.heappush(self._look_at, (found.until, key))
         self._hurry(key, now=True)
 
     async def _run(self) -> None:
@@ -145,7 +145,7 @@ class Autoscaler:
             self._now.clear()
             if loop.time() >= next_at:
                 next_at = loop.time() + self._every_s
-                self._look_at_schedules()
+                self._wake_what_is_due(self._clock())
                 keys = list(self._awake)
             else:
                 keys = list(self._urgent)
@@ -153,11 +153,14 @@ class Autoscaler:
             await self._round(keys)
             self.rounds += 1
 
-    def _look_at_schedules(self) -> None:
-        while self._changes_at and self._changes_at[0][0] <= self._clock():
-            at, key = heapq.heappop(self._changes_at)
-            known, entry = self._scheduled.get(key), self._functions.entries.get(key)
-            if known is not None and known.until == at and entry is not None:  # else an edit came in between
+    def _wake_what_is_due(self, now: float) -> None:
+        while self._look_at and self._look_at[0][0] <= now:
+            _, key = heapq.heappop(self._look_at)
+            entry, known = self._functions.entries.get(key), self._scheduled.get(key)
+            if entry is None:
+                continue
+            self._awake.add(key)
+            if known is not None and known.until is not None and known.until <= now:
                 self._reschedule(key, entry.value)
 
     async def _round(self, keys: list[str]) -> None:
@@ -200,6 +203,9 @@ class Autoscaler:
         changes = writes(view, found)
         if found.rests and not changes:
             self._rest(key, has_instances=any(found.instances.values()))
+        elif found.stays_until is not None and not changes:
+            self._awake.discard(key)
+            heapq.heappush(self._look_at, (found.stays_until, key))
         return changes
 
     def _known(self, key: str, uid: str) -> DesiredScale | None:

@@ -37,13 +37,14 @@ class Watched:
     instances: int = -1
     changed_at: float = 0.0
 
-    def report(self, member: str, load: RevisionLoad, now: float, kept_s: float) -> bool:
+    def report(self, member: str, load: RevisionLoad, now: float, scaling: Scaling) -> bool:
         """Take one figure in; whether calls wait for an instance, or queue while there is none."""
         at_once = load.in_progress + load.waiting
         self.at_once[member] = at_once
         if load.queued or member in self.queued:
             self.queued[member] = load.queued
-        self.begun.add(now, load.issued, kept_s)
+        if scaling.metric == "rate":
+            self.begun.add(now, load.issued, scaling.stable_window_s)
         if at_once or load.issued or load.queued:
             self.active_at = now
         if load.waiting:
@@ -95,13 +96,16 @@ class Watched:
             self.durations.restart(now)
         stable_s = scaling.stable_window_s
         panic_s = max(stable_s * scaling.panic_window_percent / 100, 1.0)
+        rate = Means()
+        if scaling.metric == "rate":
+            rate = Means(self.begun.per_s(now, stable_s), self.begun.per_s(now, panic_s))
         busy = any(self.at_once.values())
         before, crowd, waiting = max(self.pressed.values(), key=lambda found: found[1], default=(0, 0, 0))
         fresh = now - self.usage_at <= USAGE_FRESH_S
         short_s = min(USAGE_SHORT_S, stable_s)
         return Samples(
             at_once=Means(self.calls.mean(now, stable_s), self.calls.mean(now, panic_s)),
-            rate=Means(self.begun.per_s(now, stable_s), self.begun.per_s(now, panic_s)),
+            rate=rate,
             waiting=waiting,
             crowd=crowd,
             pressed=min(before, crowd),

@@ -51,7 +51,7 @@ class Window:
 
 
 class Counter:
-    """Events, like calls that begin: how many a second."""
+    """Events, like calls that begin: how many a second. A count is of the time since the one before; the first one only begins."""
 
     def __init__(self) -> None:
         self._buckets: deque[tuple[int, int]] = deque()
@@ -61,7 +61,7 @@ class Counter:
         second = int(now)
         if self._since is None or (self._buckets and second < self._buckets[-1][0]):
             self._buckets.clear()
-            self._since = now
+            self._since, count = now, 0
         if self._buckets and self._buckets[-1][0] == second:
             self._buckets[-1] = (second, self._buckets[-1][1] + count)
         elif count:

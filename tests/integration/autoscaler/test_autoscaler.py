@@ -189,6 +189,13 @@ async def test_cpu_and_memory_and_latency_are_looked_at(world: World) -> None:
     assert (world.why.signal, world.why.threshold, world.why.unit) == ("latency", 100.0, "ms")
 
 
+async def test_calls_a_second_may_be_the_metric(world: World) -> None:
+    world.record = replace(world.record, spec=replace(world.record.spec, scaling=Scaling(metric="rate", target=10.0)))
+    await world.start(1)
+    await world.pass_s(20, issued=20)
+    assert (world.wanted, world.why.signal, world.why.value, world.why.threshold) == (3, "rate", 20.0, 7.0)
+
+
 async def test_silence_of_a_member_is_not_calm(world: World) -> None:
     await world.start(3)
     await world.until(lambda: world.wanted is not None, in_progress=20, issued=1)
@@ -384,6 +391,21 @@ async def test_idle_minimum_instances_cost_nothing_either(world: World) -> None:
     assert not world.scaler._awake
     assert world.wanted == 2
     await world.until(lambda: (world.wanted or 0) >= 5, in_progress=40, issued=1)
+
+
+async def test_what_nobody_calls_is_not_looked_at_until_it_is_idle(world: World) -> None:
+    world.record = replace(world.record, spec=replace(world.record.spec, scaling=Scaling(idle_s=300.0)))
+    await world.start(1)
+    await world.pass_s(10, in_progress=3, issued=1)
+    await world.pass_s(65)
+    assert KEY not in world.scaler._awake
+    await world.pass_s(1, in_progress=1)
+    assert KEY in world.scaler._awake
+    await world.pass_s(290)
+    assert KEY not in world.scaler._awake
+    assert world.wanted == 1
+    await world.pass_s(12)
+    assert (world.wanted, world.why.signal) == (0, "idle")
 
 
 async def test_a_revision_that_is_not_kept_is_forgotten(world: World) -> None:

@@ -78,7 +78,7 @@ def test_memory_of_calls_is_shared_by_more_instances() -> None:
 
 
 def test_memory_counts_only_while_calls_run() -> None:
-    seen, _ = run(lambda *_: Samples(memory_share=0.99, idle_s=1.0), 100)
+    seen, _ = run(lambda *_: Samples(memory_share=0.99, idle_s=30.0), 100)
     assert set(seen) == {1}
 
 

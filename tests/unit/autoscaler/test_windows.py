@@ -37,16 +37,15 @@ def test_a_clock_that_is_set_back_begins_anew() -> None:
         window.add(float(second), float(second), 60.0)
         counter.add(float(second), 5, 60.0)
     assert window.mean(401.0, 60.0) == 400.5
-    assert counter.per_s(402.0, 60.0) == 5.0
+    assert counter.per_s(401.0, 60.0) == 5.0
 
 
 def test_a_rate_counts_from_the_first_figure_and_over_the_window() -> None:
     counter = Counter()
-    counter.add(0.0, 0, 60.0)
-    for second in range(10):
+    for second in range(11):
         counter.add(float(second), 20, 60.0)
     assert counter.per_s(10.0, 60.0) == 20.0
-    assert counter.per_s(12.0, 6.0) == 20 * 3 / 6
+    assert counter.per_s(12.0, 6.0) == 20 * 4 / 6
     assert counter.per_s(100.0, 6.0) == 0.0
     assert Counter().per_s(5.0, 6.0) == 0.0
 

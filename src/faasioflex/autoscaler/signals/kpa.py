@@ -25,16 +25,17 @@ def propose(samples: Samples, policy: Policy, now: float) -> tuple[Proposal, Mem
     wanted = demand(samples, policy)
     panic_s = max(scaling.stable_window_s * scaling.panic_window_percent / 100, 1.0)
     best = wanted.proposal(wanted.means.stable, scaling.stable_window_s)
-    quick = wanted.proposal(wanted.means.panic, panic_s, " (panic)")
+    quick = wanted.instances(wanted.means.panic)
     pressed = for_waiting(samples, policy)
     lacks = pressed is not None and pressed.instances > max(samples.instances, 1)
     if memory.panicking_until is not None and memory.panicking_until <= now:
         memory = replace(memory, panicking_until=None, panic_instances=0)
-    if lacks or quick.instances >= scaling.panic_threshold_percent / 100 * max(samples.instances, 1):
+    if lacks or quick >= scaling.panic_threshold_percent / 100 * max(samples.instances, 1):
         begun = samples.there if memory.panicking_until is None else memory.panic_instances
         memory = replace(memory, panicking_until=now + scaling.stable_window_s, panic_instances=begun)
     if memory.panicking_until is not None:
-        best = quick if quick.instances > best.instances else best
+        if quick > best.instances:
+            best = wanted.proposal(wanted.means.panic, panic_s, " (panic)")
         most = max(memory.panic_instances, best.instances)
         if most > best.instances:
             reason = f"{best.reason}; nothing goes down for the next {memory.panicking_until - now:.0f} s"

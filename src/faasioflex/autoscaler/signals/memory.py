@@ -5,12 +5,14 @@ from __future__ import annotations
 from faasioflex.autoscaler.samples import Policy, Proposal, Samples, Trial
 from faasioflex.autoscaler.signals.stepwise import Situation, step
 
+CALLED_S = 5.0  # a call was seen so lately
+
 
 def propose(samples: Samples, policy: Policy, now: float) -> tuple[Proposal | None, Trial | None]:
     threshold = policy.scaling.memory_percent
     if threshold is None:
         return None, None
-    called = samples.at_once.panic > 0 or samples.rate.panic > 0
+    called = samples.idle_s is None or samples.idle_s < CALLED_S
     percent = None if samples.memory_share is None else 100 * samples.memory_share
     if not called and samples.memory.memory is None:
         return None, None
