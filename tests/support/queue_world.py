@@ -6,6 +6,8 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from aiohttp import web
+
 from faasioflex.bus.buckets import CALLS, DEAD_LETTERS
 from faasioflex.bus.memory import MemoryBus
 from faasioflex.identity.badge import Badge
@@ -22,9 +24,21 @@ from faasioflex.model.invocation import ENDED, Invocation
 from faasioflex.model.names import FunctionName
 from faasioflex.model.queue import DeadLetter
 from support.deadline import awaited
+from support.fake_instance import Behaviour
 from support.invoker_world import World
 
 QUICK = AsyncPolicy(backoff_s=0.02)
+
+
+def answering(*answers: web.Response | int) -> Behaviour:
+    """A behaviour: the answers one after the other, the last one for ever."""
+    left = list(answers)
+
+    async def behave(_: web.BaseRequest) -> web.StreamResponse:
+        now = left.pop(0) if len(left) > 1 else left[0]
+        return web.Response(status=now, text=str(now)) if isinstance(now, int) else now
+
+    return behave
 
 
 def queue_of(here: World) -> Queue:

@@ -24,20 +24,9 @@ from faasioflex.model.function import Limits
 from faasioflex.model.invocation import CalledBy
 from support.deadline import awaited, eventually
 from support.invoker_world import World, world
-from support.queue_world import accept, ended, letters, nothing_left, policy, queue_of
+from support.queue_world import accept, answering, ended, letters, nothing_left, policy, queue_of
 
 ME = CalledBy("u-1", "me@example.test")
-
-
-def answering(*answers: web.Response | int) -> object:
-    """A behaviour: the answers one after the other, the last one for ever."""
-    left = list(answers)
-
-    async def behave(_: web.BaseRequest) -> web.StreamResponse:
-        now = left.pop(0) if len(left) > 1 else left[0]
-        return web.Response(status=now, text=str(now)) if isinstance(now, int) else now
-
-    return behave
 
 
 async def test_a_call_is_stored_before_it_is_accepted_runs_as_its_caller_and_leaves_an_outcome_only(
