@@ -23,7 +23,8 @@ from faasioflex.model.invocation import ENDED, CalledBy, Invocation
 from faasioflex.model.messages import OUTCOME_SUBJECT, QUEUE_STATE_SUBJECT, QUEUE_SUBJECT
 from faasioflex.model.queue import DeadLetter, QueueAnswer, QueuedCall, QueueQuestion, queued_invocation
 
-ASK_WITHIN_S = 5.0
+STATE_WITHIN_S = 2.0  # then the stream is read instead
+DO_WITHIN_S = 10.0
 LOOK_AGAIN_S = 5.0  # while waiting: what was published while nobody listened (NATS was away) is found by looking
 AT_ONCE = 32  # of many dead letters
 
@@ -106,7 +107,8 @@ class Calls:
 
     async def _ask(self, question: QueueQuestion) -> QueueAnswer:
         try:
-            answer = decode(QueueAnswer, await self._bus.request(QUEUE_STATE_SUBJECT, encode(question), ASK_WITHIN_S))
+            within_s = STATE_WITHIN_S if question.what == "state" else DO_WITHIN_S
+            answer = decode(QueueAnswer, await self._bus.request(QUEUE_STATE_SUBJECT, encode(question), within_s))
         except (Unavailable, DeadlineExceeded):
             raise Unavailable("Nobody works on the queue right now: the call is kept, ask again") from None
         if answer.code is not None:
