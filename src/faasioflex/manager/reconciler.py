@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import structlog
 
@@ -106,7 +106,7 @@ class Reconciler:
         self._functions.listen(self._touch_all)
         self._scale.listen(self._touch_all)
         self._quotas.listen(self._touch_held)
-        self._node.ledger.on_less = self._touch_waiting
+        self._node.ledger.on_less = lambda: self._touch_all(self._node.next_ones())
         self._workers = [asyncio.create_task(self._work()) for _ in range(WORKERS)]
         self._touch_all(set(self._functions.entries) | self._written)
 
@@ -151,7 +151,7 @@ class Reconciler:
         entry = self._revisions.entries.get(key) or await self._bus.bucket(REVISIONS.name, RevisionRecord).get(key)
         return entry.value if entry else None
 
-    def _touch_all(self, keys: set[str]) -> None:
+    def _touch_all(self, keys: Iterable[str]) -> None:
         for key in keys:
             self.touch(key)
 
@@ -159,10 +159,6 @@ class Reconciler:
         for key, state in self.states.items():
             if state.name.namespace in namespaces and any(revision.held for revision in state.revisions.values()):
                 self.touch(key)
-
-    def _touch_waiting(self) -> None:
-        for key in self._node.next_ones():
-            self.touch(key)
 
     async def _work(self) -> None:
         while True:
@@ -244,10 +240,13 @@ class Reconciler:
             made.message = status.message if made.failed else None
         return made
 
+    def _desired(self, key: str, state: FunctionState) -> DesiredScale | None:
+        entry = self._scale.entries.get(key)
+        return entry.value if entry and entry.value.function_uid == state.record.uid else None
+
     def _view(self, key: str, state: FunctionState) -> FunctionView:
         now = self._clock()
-        scale_entry = self._scale.entries.get(key)
-        scale = scale_entry.value if scale_entry and scale_entry.value.function_uid == state.record.uid else None
+        scale = self._desired(key, state)
         revisions = tuple(
             RevisionView(
                 number=number,
@@ -347,7 +346,7 @@ class Reconciler:
             record = await self.revision_record(state, number)
             if record is not None:
                 records[number] = record
-        status = function_status(state)
+        status = function_status(state, self._desired(key, state), self._clock())
         route = function_route(state, status, records)
         self._written.add(key)
         if route != state.route:

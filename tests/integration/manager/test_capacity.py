@@ -161,3 +161,11 @@ async def test_another_manager_counts_what_runs(world: World) -> None:
         "no third one fits",
     )
     assert len(world.driver.instances) == 2
+
+
+async def test_a_rollout_on_a_full_node_takes_the_place_of_what_it_replaces(world: World) -> None:
+    await bounded(world, 1)
+    await world.rest(5)
+    await world.update(env={"A": "2"})
+    await world.until(lambda: world.route is not None and world.route.traffic == {2: 100}, "the new one serves")
+    assert len(world.driver.instances) == 1

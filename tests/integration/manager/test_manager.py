@@ -7,10 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from faasioflex.bus.buckets import SCALE
 from faasioflex.manager.crashes import LONGEST_HOLD_S
 from faasioflex.model.function import ScaleRequest, Scaling
 from faasioflex.model.instance import InstanceSpec
 from faasioflex.model.messages import WakeReply
+from faasioflex.model.status import DesiredScale, ScaleDecision
 
 from .conftest import KEY, SPEC, World
 
@@ -323,6 +325,21 @@ async def test_min_and_max_instances(world: World) -> None:
     await world.edit(spec=replace(SPEC, scaling=Scaling(min_instances=1, max_instances=3)))
     await world.desire(r1=0)
     await world.until(lambda: len(world.live(1)) == 1)
+
+
+async def test_what_is_told_of_a_scaling_has_the_reason_of_the_decision(world: World) -> None:
+    await world.register(replace(SPEC, scaling=Scaling(max_instances=3)))
+    await world.until(lambda: world.state(1) == "ready")
+    up = ScaleDecision(1, 2, "concurrency", 12.0, 7.0, "calls", "12 calls at once", world.now)
+    scales = world.bus.bucket(SCALE.name, DesiredScale)
+    await scales.put(KEY, DesiredScale("u1", {1: 2}, "", world.now, {1: up}))
+    await world.until(lambda: world.status is not None and world.status.change == "scaled")
+    assert world.status is not None
+    told = {"signal": "concurrency", "value": 12.0, "threshold": 7.0, "unit": "calls", "reason": "12 calls at once"}
+    assert world.status.change_data == {"from": 1, "to": 2, **told}
+    await scales.put(KEY, DesiredScale("u1", {1: 1}, "", world.now, {1: up}))  # it goes down, and nobody says why
+    await world.until(lambda: world.status is not None and world.status.change_data.get("to") == 1)
+    assert world.status.change_data == {"from": 2, "to": 1}
 
 
 async def test_rollback_to_a_revision_that_is_gone_starts_it_and_one_that_runs_is_used(world: World) -> None:

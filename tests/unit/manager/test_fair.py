@@ -20,7 +20,7 @@ def holding(key: str, instances: int, *, idle_s: float | None = None, weight: fl
 
 
 def wanting(key: str = "a.new", *, instances: int = 0, weight: float = 1.0, since: float = 0.0) -> Wanting:
-    return Wanting(key, weight, instances * SIZE, SIZE, since)
+    return Wanting(key, 2, weight, instances * SIZE, SIZE, since)
 
 
 def test_the_longest_idle_goes_first() -> None:
@@ -37,6 +37,14 @@ def test_who_has_calls_gives_what_leaves_it_no_worse_off_and_never_its_last() ->
     assert take(wanting(), SIZE, [holding("a.x", 1)]) == []
     assert take(wanting(instances=1), SIZE, [holding("a.x", 2)]) == []
     assert take(wanting(instances=1), SIZE, [holding("a.x", 3)]) == [Taken("a.x", 1, idle=False)]
+
+
+def test_a_new_revision_takes_from_the_old_one_where_nobody_else_has_to_give() -> None:
+    new = wanting("a.f")
+    assert take(new, SIZE, [holding("a.f", 1, idle_s=9), holding("a.x", 1, idle_s=3)]) == [Taken("a.x", 1, idle=True)]
+    assert take(new, SIZE, [holding("a.f", 1, idle_s=9), holding("a.x", 1)]) == [Taken("a.f", 1, idle=True)]
+    assert take(new, SIZE, [holding("a.f", 1)]) == []
+    assert take(replace(new, revision=1), SIZE, [holding("a.f", 1, idle_s=9)]) == [], "not from itself"
 
 
 def test_minimums_stay() -> None:
@@ -104,7 +112,7 @@ def test_step_by_step_everybody_comes_to_a_fair_share(demands: list[int], weight
     wants = dict(zip(names, demands, strict=True))
     for _ in range(400):
         waiting = [
-            Wanting(n, weight[n], has[n] * SIZE, SIZE, float(place))
+            Wanting(n, 2, weight[n], has[n] * SIZE, SIZE, float(place))
             for place, n in enumerate(names)
             if has[n] < wants[n]
         ]
@@ -169,7 +177,7 @@ def test_the_next_place_is_that_of_who_has_least_by_weight() -> None:
     for n, key in enumerate(["a.x", "a.x", "shop.x", "shop.x"]):
         desk.ledger.take(f"i{n}", key, SIZE)
     for key in ("a.x", "shop.x", "a.new"):
-        assert desk.node.wait(key, SIZE)
+        assert desk.node.wait(key, 1, SIZE)
         desk.now += 1
     assert desk.node.next_ones() == ["a.new", "shop.x", "a.x"]
     desk.ledger.release("i0")
@@ -182,11 +190,11 @@ def test_the_next_place_is_that_of_who_has_least_by_weight() -> None:
 
 def test_it_is_told_once_a_minute() -> None:
     desk = Desk(SIZE)
-    assert desk.node.wait("a.x", SIZE)
+    assert desk.node.wait("a.x", 1, SIZE)
     desk.now += 59
-    assert not desk.node.wait("a.x", SIZE)
+    assert not desk.node.wait("a.x", 1, SIZE)
     desk.now += 2
-    assert desk.node.wait("a.x", SIZE)
+    assert desk.node.wait("a.x", 1, SIZE)
 
 
 def test_the_sentence_says_what_to_do() -> None:

@@ -38,6 +38,17 @@ class NodeRoom:
         return NodeRoom(self.free_bytes - memory_bytes, self.budget_bytes)
 
 
+@dataclass(frozen=True)
+class _Waits:
+    revision: int
+    need_bytes: int
+    replaced_bytes: int
+    since: float
+
+
+_NOT = _Waits(0, 0, 0, FOR_EVER)
+
+
 class NodeDesk:
     """``budget_bytes`` None: no bound. ``weights``: of namespaces, 1 where there is none."""
 
@@ -48,7 +59,7 @@ class NodeDesk:
         self.budget_bytes = budget_bytes
         self._weights = weights
         self._clock = clock
-        self._waiting: dict[str, tuple[int, float]] = {}  # function -> bytes of one instance, since when
+        self._waiting: dict[str, _Waits] = {}  # by function
         self._told: dict[str, float] = {}
 
     @property
@@ -61,7 +72,7 @@ class NodeDesk:
         """What nobody has and nobody waits for; None: no bound."""
         if self.budget_bytes is None:
             return None
-        wanted = sum(need for need, _ in self._waiting.values())
+        wanted = sum(one.need_bytes for one in self._waiting.values())
         return self.budget_bytes - self.ledger.total.memory_bytes - wanted
 
     def room(self, key: str) -> NodeRoom | None:
@@ -72,11 +83,14 @@ class NodeDesk:
         free = self.budget_bytes - self.ledger.total.memory_bytes
         return NodeRoom(free - reserved_bytes(map(self._wanting, self._waiting), mine), self.budget_bytes)
 
-    def wait(self, key: str, need_bytes: int) -> bool:
-        """The function waits from now on. True where that is new enough to be told to people."""
+    def wait(self, key: str, revision: int, need_bytes: int, replaced_bytes: int = 0) -> bool:
+        """A revision of the function waits from now on; with it ``replaced_bytes`` of others will go.
+
+        True where that is new enough to be told to people.
+        """
         now = self._clock()
-        _, since = self._waiting.get(key, (0, now))
-        self._waiting[key] = need_bytes, since
+        known = self._waiting.get(key)
+        self._waiting[key] = _Waits(revision, need_bytes, replaced_bytes, known.since if known else now)
         if now - self._told.get(key, -EVENT_EVERY_S) < EVENT_EVERY_S:
             return False
         self._told = {other: at for other, at in self._told.items() if now - at < EVENT_EVERY_S}
@@ -104,15 +118,15 @@ class NodeDesk:
         room = self.room(key)
         if room is None or key not in self._waiting:
             return 0
-        return self._waiting[key][0] - room.free_bytes - self.ledger.leaving_bytes
+        return self._waiting[key].need_bytes - room.free_bytes - self.ledger.leaving_bytes
 
     def weight(self, key: str) -> float:
         return self._weights.get(key.partition(".")[0], 1.0)
 
     def _wanting(self, key: str) -> Wanting:
-        need, since = self._waiting.get(key, (0, FOR_EVER))
-        held = self.ledger.functions.get(key)
-        return Wanting(key, self.weight(key), held.live_bytes if held else 0, need, since)
+        waits, held = self._waiting.get(key, _NOT), self.ledger.functions.get(key)
+        live_bytes = max(0, held.live_bytes - waits.replaced_bytes) if held else 0
+        return Wanting(key, waits.revision, self.weight(key), live_bytes, waits.need_bytes, waits.since)
 
 
 def shown(size_bytes: int) -> str:

@@ -12,9 +12,13 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class Wanting:
-    """A function that waits for one more instance of ``need_bytes``. ``since``: of equals the first is first."""
+    """A revision that waits for one more instance of ``need_bytes``. ``since``: of equals the first is first.
+
+    ``live_bytes``: of its function, without instances that this one is to replace.
+    """
 
     key: str
+    revision: int
     weight: float
     live_bytes: int
     need_bytes: int
@@ -61,10 +65,11 @@ def take(wanting: Wanting, missing_bytes: int, holdings: Sequence[Holding]) -> l
     """Instances that are to go so that ``wanting`` finds ``missing_bytes`` more; [] where fairness does not give it enough.
 
     Idle ones first, the longest idle before others, of whoever has more by weight; then of those that have calls, where they
-    have no less than ``wanting`` afterwards.
+    have no less than ``wanting`` afterwards; at last idle ones of its own function's other revisions, which it is to replace.
     """
     taken: list[Taken] = []
-    left = {(one.key, one.revision): one for one in holdings if one.key != wanting.key and one.may_give > 0}
+    mine = (wanting.key, wanting.revision)
+    left = {(one.key, one.revision): one for one in holdings if (one.key, one.revision) != mine and one.may_give > 0}
     while missing_bytes > 0:
         one = _next(wanting, left.values())
         if one is None:
@@ -80,11 +85,15 @@ def take(wanting: Wanting, missing_bytes: int, holdings: Sequence[Holding]) -> l
 
 
 def _next(wanting: Wanting, holdings: Iterable[Holding]) -> Holding | None:
-    can = [one for one in holdings if one.may_give > 0]
+    giving = [one for one in holdings if one.may_give > 0]
+    can = [one for one in giving if one.key != wanting.key]
     has = wanting.live_bytes / wanting.weight
     idle = [one for one in can if one.idle_s is not None and one.live_bytes / one.weight > has]
     if idle:
         return max(idle, key=lambda one: (one.idle_s or 0.0, one.live_bytes / one.weight, one.key, one.revision))
     then = (wanting.live_bytes + wanting.need_bytes) / wanting.weight
     busy = [one for one in can if (one.live_bytes - one.instance_bytes) / one.weight >= then]
-    return max(busy, key=lambda one: (one.live_bytes / one.weight, one.key, one.revision), default=None)
+    if busy:
+        return max(busy, key=lambda one: (one.live_bytes / one.weight, one.key, one.revision))
+    own = [one for one in giving if one.key == wanting.key and one.idle_s is not None]
+    return max(own, key=lambda one: (one.idle_s or 0.0, one.revision), default=None)

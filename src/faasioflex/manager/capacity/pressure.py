@@ -40,10 +40,10 @@ class Pressure:
         self._looks = looks
         self._load.on_calls = self._called
 
-    def relieve(self, state: FunctionState, need_bytes: int, why: str) -> bool:
+    def relieve(self, state: FunctionState, revision: int, need_bytes: int, why: str) -> bool:
         """An instance of ``need_bytes`` waits for memory: have others go where that is fair. True where some will be free soon."""
         key, node = state.name.key, self._node
-        if node.wait(key, need_bytes):
+        if node.wait(key, revision, need_bytes, _replaced_bytes(state, revision)):
             self._tell(state, need_bytes, why)
         if node.budget_bytes is not None and need_bytes > node.budget_bytes:
             node.no_longer(key)  # nobody has to make room for what never fits
@@ -132,6 +132,13 @@ class Pressure:
         self._telling.discard(task)
         if not task.cancelled():
             task.exception()  # an event that cannot be published now is told again with the next
+
+
+def _replaced_bytes(state: FunctionState, revision: int) -> int:
+    """Of live instances that go when a newer revision takes over."""
+    others = [one for one in state.instances.values() if not one.leaving and one.revision < revision]
+    newest = revision == state.record.latest and revision in state.record.rollouts
+    return sum(one.memory_bytes for one in others) if newest else 0
 
 
 def _staying(state: FunctionState, number: int) -> int:
