@@ -14,6 +14,7 @@ from faasioflex.bus.port import Bus, Entry
 from faasioflex.identity.tokens.mint import FUNCTION_S, function_jti
 from faasioflex.identity.tokens.revocations import Revocations
 from faasioflex.manager.capacity.desk import NodeDesk
+from faasioflex.manager.capacity.ledger import NOTHING
 from faasioflex.manager.capacity.pressure import Pressure
 from faasioflex.manager.floors import FOREVER_S, checked_until, wake_floor
 from faasioflex.manager.lifecycle import Lifecycle
@@ -138,10 +139,6 @@ class Reconciler:
                 return  # an earlier look is ordered; it orders the next
             state.timer.cancel()
         state.timer = loop.call_later(max(delay_s, 0.0), self.touch, key)
-
-    def record(self, key: str) -> FunctionRecord | None:
-        entry = self._functions.entries.get(key)
-        return entry.value if entry else None
 
     async def revision_record(self, state: FunctionState, number: int) -> RevisionRecord | None:
         """From the mirror, or from the leader where the mirror is a moment behind."""
@@ -311,8 +308,8 @@ class Reconciler:
         revision.held = held.why
         if is_waiting(state, revision):
             revision.first_ready_at = self._clock()  # more of it will not come: it serves with what it has
-        need_bytes = self._memory_bytes(state, revision.number)
-        coming = held.node and self._pressure.relieve(state, revision.number, need_bytes, held.why)
+        need = self._memory_bytes(state, revision.number)
+        coming = held.node and self._pressure.relieve(state, revision.number, need, held.why)
         if not coming and not state.live_of(revision.number):
             revision.woken_at = None
             error = NodeFull(held.why) if held.node else QuotaExceeded(held.why)
@@ -327,8 +324,8 @@ class Reconciler:
         entry = self._quotas.entries.get(namespace)
         if entry is None or (entry.value.instances is None and entry.value.memory_bytes is None):
             return None
-        held = self._node.ledger.namespaces.get(namespace)
-        return Room(namespace, entry.value, held.instances if held else 0, held.memory_bytes if held else 0)
+        held = self._node.ledger.namespaces.get(namespace, NOTHING)
+        return Room(namespace, entry.value, held.instances, held.memory_bytes)
 
     def limits_of(self, state: FunctionState, number: int) -> Limits:
         """Of a revision, as its users set them."""

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from faasioflex.manager.state import FunctionState, RevisionState
 from faasioflex.model.function import RevisionRecord
 from faasioflex.model.route import Endpoint, FunctionRoute, RevisionRoute
-from faasioflex.model.status import FunctionStatus, RevisionStatus, traffic
+from faasioflex.model.status import DesiredScale, FunctionStatus, RevisionStatus, traffic
 from faasioflex.model.status import RevisionState as RevisionStateName
+
+WHY_FRESH_S = 120.0  # instances that start later than that after a decision start for another reason
 
 
 def revision_status(state: FunctionState, revision: RevisionState) -> RevisionStatus:
@@ -28,8 +30,11 @@ def revision_status(state: FunctionState, revision: RevisionState) -> RevisionSt
     return RevisionStatus(name, revision.held or revision.message, revision.build_s, revision.first_ready_at, ready)
 
 
-def function_status(state: FunctionState) -> FunctionStatus:
-    """The status to write, with ``change`` naming what is new against the one written before."""
+def function_status(state: FunctionState, desired: DesiredScale | None = None, at: float = 0.0) -> FunctionStatus:
+    """The status to write, with ``change`` naming what is new against the one written before.
+
+    ``desired``: what the autoscaler decided; the reason for another number of instances, where it is fresh ``at`` that time.
+    """
     revisions = {number: revision_status(state, state.revisions[number]) for number in sorted(state.revisions)}
     before = state.status.revisions if state.status and state.status.function_uid == state.record.uid else {}
     made = FunctionStatus(state.record.uid, revisions)
@@ -44,8 +49,24 @@ def function_status(state: FunctionState) -> FunctionStatus:
     total = sum(one.ready_instances for one in revisions.values())
     total_before = sum(one.ready_instances for one in before.values())
     if total != total_before:
-        return FunctionStatus(made.function_uid, revisions, "scaled", {"from": total_before, "to": total})
+        why = _why(desired, total - total_before, at)
+        return FunctionStatus(made.function_uid, revisions, "scaled", {"from": total_before, "to": total, **why})
     return made
+
+
+def _why(desired: DesiredScale | None, more: int, now: float) -> dict[str, str | int | float | None]:
+    """The newest decision of the autoscaler, if it goes the same way. Else it was a call that woke it, or an end."""
+    newest = desired.newest if desired is not None else None
+    if newest is None or (newest[1].to - newest[1].before) * more <= 0 or newest[1].at < now - WHY_FRESH_S:
+        return {}
+    decision = newest[1]
+    return {
+        "signal": decision.signal,
+        "value": decision.value,
+        "threshold": decision.threshold,
+        "unit": decision.unit,
+        "reason": decision.reason,
+    }
 
 
 def function_route(
