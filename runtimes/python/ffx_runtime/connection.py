@@ -32,6 +32,8 @@ class Connection(asyncio.Protocol, Sweepable):
 
     transport: asyncio.Transport
 
+    lasts = False  # a session, which goes on while the instance drains
+
     def __init__(self, server: Host) -> None:
         self.server = server
         self.loop = server.loop

@@ -19,6 +19,7 @@ from ffx_runtime.style import StartupFailed, Style
 from ffx_runtime.watch import LoopWatch
 from ffx_runtime.workers import Post, Workers
 
+GOODBYE_S = 1.0  # before its timeout, for a WebSocket that is still open when the instance ends
 LAST_REQUESTS_S = 0.25  # after SIGTERM: for requests that are on their way on open connections
 FLUSH_S = 0.5
 BACKLOG = 1024
@@ -62,7 +63,7 @@ class Server:
         return 0
 
     async def _drain(self) -> None:
-        """Stop accepting, answer what has come in, each call up to its deadline."""
+        """Stop accepting, answer what has come in, each call up to its deadline; WebSockets as long, less the time to part."""
         assert self._listener is not None  # noqa: S101
         self.stopping = True
         for _ in range(3):  # connections that wait in the backlog are accepted first
@@ -70,9 +71,11 @@ class Server:
         self._listener.close()
         end = self.loop.time() + self.settings.timeout_s + STUCK_GRACE_S
         idle_until = min(end, self.loop.time() + LAST_REQUESTS_S)
+        lasting_until = max(idle_until, end - STUCK_GRACE_S - GOODBYE_S)
         while self.loop.time() < end and (self.connections or self.gate.active > self.gate.stuck or self.tasks):
-            if self.loop.time() >= idle_until:
-                for connection in list(self.connections):
+            now = self.loop.time()
+            for connection in list(self.connections):
+                if now >= (lasting_until if connection.lasts else idle_until):
                     connection.shutdown()
             await asyncio.sleep(0.01)
         for connection in list(self.connections):

@@ -41,6 +41,8 @@ class ClientGone(OSError):
 class WebSocket(asyncio.Protocol, Sweepable):
     """States: connecting (the exchange answers) -> open -> closed. The call's place is held until the application ends."""
 
+    lasts = True
+
     def __init__(self, app: Callable[..., Any], scope: Message, exchange: Exchange) -> None:
         self._app = app
         self._scope = scope

@@ -27,6 +27,7 @@ class Subject:
 # stdout: what it prints there is the log, not the answer.        stuck: code can refuse to be cancelled
 # streams-requests: it is called before the body is there         blocks-loop: /spin holds up the server's own event loop
 # prefix: it is told its prefix                                   closes: a stream whose client goes is told so
+# sockets: /socket is a WebSocket that sends texts back in capitals
 # breaks: an answer can fail after its first piece
 SUBJECTS = [
     Subject("python-sync", "python", frozenset({"stdout", "stuck", "closes", "breaks"})),
@@ -34,7 +35,7 @@ SUBJECTS = [
     Subject(
         "python-asgi",
         "python",
-        frozenset({"stdout", "stuck", "blocks-loop", "streams-requests", "prefix", "websocket", "closes", "breaks"}),
+        frozenset({"stdout", "stuck", "blocks-loop", "streams-requests", "prefix", "sockets", "closes", "breaks"}),
     ),
     Subject("python-wsgi", "python", frozenset({"stdout", "stuck", "streams-requests", "prefix", "closes", "breaks"})),
     Subject("node-handle", "node", frozenset({"stdout", "stuck", "blocks-loop", "closes", "breaks"})),
@@ -43,13 +44,13 @@ SUBJECTS = [
     Subject(
         "node-app",
         "node",
-        frozenset({"stdout", "blocks-loop", "streams-requests", "prefix", "websocket", "closes", "breaks"}),
+        frozenset({"stdout", "blocks-loop", "streams-requests", "prefix", "closes", "breaks"}),
     ),
     Subject("go-handle", "go", frozenset({"stdout", "stuck", "closes", "breaks"})),
     Subject(
         "go-handler",
         "go",
-        frozenset({"stdout", "stuck", "streams-requests", "prefix", "websocket", "closes", "breaks"}),
+        frozenset({"stdout", "stuck", "streams-requests", "prefix", "sockets", "closes", "breaks"}),
     ),
     Subject("exec-shell", "exec", frozenset({"streams-requests"})),
     Subject("bash", "bash", frozenset({"streams-requests"})),

@@ -6,6 +6,8 @@ import asyncio
 import json
 
 import pytest
+from websockets.asyncio.client import unix_connect
+from websockets.exceptions import ConnectionClosed
 
 from support.runtime_instance import run_instance
 
@@ -77,3 +79,41 @@ async def test_a_handler_that_is_not_there_ends_the_start(subject, handler):
     async with run_instance(subject.runtime, subject.code, handler=handler, wait=False) as instance:
         assert await instance.ended() == 1
     assert instance.raw
+
+
+def socket_of(instance):
+    return unix_connect(instance.path, "ws://function.test/socket", compression=None)
+
+
+@pytest.mark.needs("sockets")
+async def test_a_websocket_goes_on_while_the_instance_ends(subject, start):
+    instance = await start(subject, timeout_s=60)
+    async with socket_of(instance) as socket:
+        await socket.send("a")
+        assert await asyncio.wait_for(socket.recv(), 10) == "A"
+        instance.terminate()
+        async with asyncio.timeout(10):
+            while True:  # until it takes no more connections
+                try:
+                    _, other = await instance.connect()
+                except ConnectionRefusedError:
+                    break
+                other.close()
+                await asyncio.sleep(0.01)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(instance.ended(), 0.6)  # longer than it waits for last requests
+        await socket.send("b")
+        assert await asyncio.wait_for(socket.recv(), 10) == "B"
+    assert await instance.ended(10) == 0, "it ends with the session"
+
+
+@pytest.mark.needs("sockets")
+async def test_a_websocket_does_not_hold_up_the_end_for_longer_than_the_timeout(subject, start):
+    instance = await start(subject, timeout_s=1.5)
+    async with socket_of(instance) as socket:
+        await socket.send("a")
+        assert await asyncio.wait_for(socket.recv(), 10) == "A"
+        instance.terminate()
+        with pytest.raises(ConnectionClosed):
+            await asyncio.wait_for(socket.recv(), 10)
+        assert await instance.ended(10) == 0

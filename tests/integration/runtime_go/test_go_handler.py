@@ -29,17 +29,6 @@ async def test_a_websocket_without_a_byte_is_closed(start):
     assert instance.process.returncode is None
 
 
-async def test_an_open_websocket_does_not_hold_up_the_end(start):
-    instance = await start("go-handler", timeout_s=60)
-    async with unix_connect(instance.path, "ws://function.test/socket", compression=None) as socket:
-        await socket.send("a")
-        assert await asyncio.wait_for(socket.recv(), 10) == "A"
-        instance.terminate()
-        with pytest.raises(ConnectionClosed):
-            await asyncio.wait_for(socket.recv(), 10)
-        assert await instance.ended(10) == 0
-
-
 async def test_a_panic_after_the_first_byte_cuts_the_answer(start):
     instance = await start("go-handler")
     async with instance.client(headers={"x-request-id": "r-7"}) as client:

@@ -10,6 +10,8 @@ import (
 
 const lastRequests = 250 * time.Millisecond // after SIGTERM: for requests that are on their way on open connections
 
+const goodbye = time.Second // before its timeout, for a WebSocket that is still open when the instance ends
+
 type connState int32
 
 const (
@@ -68,18 +70,22 @@ func (c *conn) answered() {
 	c.head = c.head[:0]
 }
 
-// Stop accepts no more, lets what has come in be answered, each call up to its deadline, and returns then.
+// Stop accepts no more, lets what has come in be answered, each call up to its deadline, and returns then. WebSockets go on as
+// long, less the time to part.
 func (s *Server) stop(listener *listener) {
 	s.stopping.Store(true)
 	listener.stop()
 	begun := time.Now()
 	end := begun.Add(s.settings.Timeout + StuckGrace)
-	closed := false
+	closed, parted := false, false
 	for time.Now().Before(end) {
 		waits := s.counts.active.Load() > int64(s.gate.stuckNow()) || s.gate.busy()
 		if !closed && time.Since(begun) > lastRequests {
 			closed = true
 			s.http.SetKeepAlivesEnabled(false) // closes those without a request
+		}
+		if closed && !parted && time.Since(begun) > s.settings.Timeout-goodbye { // WebSockets go on until then
+			parted = true
 			s.hijacked.Range(func(taken, _ any) bool {
 				call := taken.(*Call)
 				call.cancel(context.Canceled)
