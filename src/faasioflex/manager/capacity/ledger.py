@@ -23,6 +23,9 @@ class Held:
     live_bytes: int = 0
 
 
+NOTHING = Held()  # never changed
+
+
 class Ledger:
     """Limits of memory by instance id. ``on_less`` is called after some of it was given back."""
 
