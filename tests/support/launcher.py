@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 
@@ -29,10 +29,11 @@ from faasioflex.model.instance import (
     LogLine,
 )
 from faasioflex.model.names import FunctionName
+from faasioflex.runtime.connection import Connection
 from faasioflex.runtime.driver import LauncherDriver
 from faasioflex.runtime.launcher.folders import memory_folder
 from faasioflex.runtime.port import JobSpec
-from support.deadline import eventually
+from support.deadline import awaited, eventually
 from support.part_process import PartProcess
 
 FOREIGN_GROUP = 4242  # as root the launcher has it, as if root were in some group of the machine: no sandbox may
@@ -113,8 +114,9 @@ class Seen:
 
 
 class World:
-    def __init__(self, launcher: LauncherProcess) -> None:
+    def __init__(self, launcher: LauncherProcess, *, pooled: bool = False) -> None:
         self.launcher = launcher
+        self.pooled = pooled
         self.data = launcher.data
         self.driver = LauncherDriver(launcher.socket)
         self.seen = Seen()
@@ -167,7 +169,31 @@ class World:
         }
         return InstanceSpec(code=values.pop("code", None) or self.code(files or PROBE), **values)
 
+    async def pool(self) -> dict[str, Any]:
+        """What the launcher tells of its pool."""
+        connection = await Connection.open(self.launcher.socket)
+        try:
+            return cast("dict[str, Any]", await connection.call("pool", {}))
+        finally:
+            await connection.close()
+
+    async def sandbox_of(self, instance: Instance) -> str:
+        """What ``FFX_INSTANCE`` is in the environment of its processes, as seen from outside."""
+        pool = await self.pool()
+        return str(pool["used"].get(instance.id, instance.id)) if pool else instance.id
+
+    async def warm(self, spares: int = 1, language: str = "python") -> dict[str, Any]:
+        """Wait for spares of a language; what is told then."""
+
+        async def there() -> bool:
+            return (await self.pool())["warm"].get(language, 0) >= spares
+
+        await awaited(there, f"there are {spares} warm spares of {language}")
+        return await self.pool()
+
     async def start(self, files: dict[str, str] | None = None, **changes: Any) -> Instance:
+        if self.pooled:
+            await self.warm()
         return await self.driver.start(self.spec(files, **changes))
 
     async def ready(self, files: dict[str, str] | None = None, **changes: Any) -> Instance:
@@ -215,12 +241,14 @@ def job(argv: tuple[str, ...], **changes: Any) -> JobSpec:
 
 
 @contextlib.asynccontextmanager
-async def launched(mode: str, *, prepare: Callable[[Path], None] = lambda data: None) -> AsyncIterator[World]:
-    """A launcher and a driver that listens; nothing of either is left afterwards."""
+async def launched(
+    mode: str, *, prepare: Callable[[Path], None] = lambda data: None, pool_bytes: int = 0
+) -> AsyncIterator[World]:
+    """A launcher and a driver that listens; nothing of either is left afterwards. With a pool, every start waits for a spare."""
     data = Path(tempfile.mkdtemp(prefix="ffx-", dir="/tmp")).resolve()
     prepare(data)
-    launcher = LauncherProcess(data, mode)
-    world = World(launcher)
+    launcher = LauncherProcess(data, mode, *(("--pool", str(pool_bytes)) if pool_bytes else ()))
+    world = World(launcher, pooled=pool_bytes > 0)
     try:
         await launcher.start()
         await world.listen()

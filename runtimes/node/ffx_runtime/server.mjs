@@ -3,13 +3,13 @@ import net from 'node:net';
 import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
 
 import { AppCall, UpgradeCall } from './app.mjs';
-import { BUSY, Board, CLOSED, IDLE, LISTENER } from './board.mjs';
+import { BUSY, CLOSED, IDLE, LISTENER } from './board.mjs';
 import { fs, http } from './builtins.mjs';
 import { FD, endSocket } from './call.mjs';
 import { Gate, STUCK_GRACE_MS, Sweeper } from './gate.mjs';
 import { HandlerCall } from './handler.mjs';
 import { rawProblem } from './problem.mjs';
-import { Watch } from './watch.mjs';
+import { Watch, boardFor } from './watch.mjs';
 
 export const RETIRED = 75; // exit code: replace me, a call does not end
 const LAST_REQUESTS_MS = 250; // after SIGTERM: for requests that are on their way on open connections
@@ -34,7 +34,7 @@ export class Server {
     this.target = loaded.target;
     this.upgrade = loaded.upgrade ?? null;
     this.gate = new Gate(settings.concurrency, () => this.#retired());
-    this.board = new Board(settings.concurrency);
+    this.board = boardFor(settings);
     this.watch = new Watch(this);
     this.http = this.#make(loaded.kind === 'app' ? AppCall : HandlerCall);
   }

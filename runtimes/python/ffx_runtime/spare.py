@@ -26,9 +26,9 @@ _COMMON = (
 
 def wait() -> list[str]:
     """Returns the options of the function that this process is for. Does not return where it is for another program."""
+    before = {name.partition(".")[0] for name in sys.modules}
     for name in _OWN:
         importlib.import_module(f"ffx_runtime.{name}")
-    before = {name.partition(".")[0] for name in sys.modules}
     for name in _COMMON:
         try:
             importlib.import_module(name)

@@ -39,6 +39,7 @@ class Order:
     disk_bytes: int
     processes: int
     cpu: float | None  # cores, from the moment it is ready; None: no limit
+    patient: bool = False  # nobody waits for it: it gets the CPU time that nobody else wants, until told otherwise
     guest: Guest | None = None  # what the egress relay is told of it, where there is one
 
 

@@ -147,8 +147,7 @@ async def test_what_it_started_ends_with_it(world: World) -> None:
 
 
 async def test_when_the_launcher_is_killed_its_instances_are_gone(world: World) -> None:
-    instance = await world.ready()
-    mark = f"FFX_INSTANCE={instance.id}"
+    mark = f"FFX_INSTANCE={await world.sandbox_of(await world.ready())}"
     assert _with(mark)
     world.launcher.kill()
     await eventually(lambda: not _with(mark), "nothing of it is left")
@@ -165,9 +164,10 @@ async def test_a_launcher_that_comes_after_tells_what_was_lost(world: World) -> 
 
 
 async def test_a_launcher_that_is_told_to_stop_ends_everything(world: World) -> None:
-    instance = await world.ready()
+    mark = f"FFX_INSTANCE={await world.sandbox_of(await world.ready())}"
+    assert _with(mark)
     assert world.launcher.stop() == 0
-    assert not _with(f"FFX_INSTANCE={instance.id}")
+    assert not _with(mark)
 
 
 def _with(mark: str) -> list[int]:

@@ -153,7 +153,7 @@ async def test_a_frozen_one_hears_of_sigterm(world: World) -> None:
 async def test_the_end_of_a_frozen_one_is_told(world: World) -> None:
     instance = await world.ready()
     await world.driver.freeze(instance.id)
-    mark = instance.id.encode()
+    mark = (await world.sandbox_of(instance)).encode()
     for pid in [pid for pid in pids() if environment_of(pid).get(b"FFX_INSTANCE") == mark]:
         with suppress(ProcessLookupError):  # the first one's end may be that of the others
             os.kill(pid, signal.SIGKILL)

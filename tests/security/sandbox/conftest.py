@@ -11,5 +11,5 @@ from support.launcher import World, launched
 
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
-    async with launched("sandbox") as made:
+    async with launched("sandbox", pool_bytes=96 * 2**20) as made:
         yield made

@@ -61,7 +61,7 @@ async def test_as_root_each_instance_has_a_uid_of_its_own_and_never_0(world: Wor
     one, two = await world.ready(), await world.ready()
     uids = []
     for instance in (one, two):
-        found = _processes(instance.id)
+        found = _processes(await world.sandbox_of(instance))
         assert len(found) >= 3  # bubblewrap outside, its init, the runtime
         kinds = {number for pid in found for number in _status(pid)["Uid"].split()}
         groups = {number for pid in found for key in ("Gid", "Groups") for number in _status(pid)[key].split()}
@@ -75,7 +75,9 @@ async def test_as_root_each_instance_has_a_uid_of_its_own_and_never_0(world: Wor
 @pytest.mark.skipif(os.geteuid() == 0, reason="as root each has a uid of its own")
 async def test_as_a_plain_user_they_are_that_user(world: World) -> None:
     instance = await world.ready()
-    assert {_status(pid)["Uid"].split()[0] for pid in _processes(instance.id)} == {str(os.getuid())}
+    assert {_status(pid)["Uid"].split()[0] for pid in _processes(await world.sandbox_of(instance))} == {
+        str(os.getuid())
+    }
 
 
 async def test_every_namespace_is_its_own(world: World) -> None:

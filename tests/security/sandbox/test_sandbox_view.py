@@ -250,7 +250,8 @@ async def test_a_variable_means_nothing_to_what_makes_the_sandbox(world: World) 
     """LD_PRELOAD and its like reach the function and nothing outside: bubblewrap has an environment of its own."""
     names = ("LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "PATH", "PYTHONPATH")
     instance = await world.ready(env={name: "/ffx/code" for name in names[:1]} | {"LD_AUDIT": "/ffx/code"})
-    outside = [pid for pid in pids() if environment_of(pid).get(b"FFX_INSTANCE") == instance.id.encode()]
+    mark = (await world.sandbox_of(instance)).encode()
+    outside = [pid for pid in pids() if environment_of(pid).get(b"FFX_INSTANCE") == mark]
     monitors = [pid for pid in outside if Path(f"/proc/{pid}/comm").read_text().strip() == "bwrap"]
     assert len(monitors) == 2
     for pid in monitors:
@@ -258,7 +259,8 @@ async def test_a_variable_means_nothing_to_what_makes_the_sandbox(world: World) 
 
 
 async def test_what_a_function_is_told_stands_in_no_command_line(world: World) -> None:
-    instance = await world.ready(env={"PASSWORD": "not-for-other-users"})
-    for pid in pids():
-        if environment_of(pid).get(b"FFX_INSTANCE") == instance.id.encode():
-            assert b"not-for-other-users" not in Path(f"/proc/{pid}/cmdline").read_bytes()
+    mark = (await world.sandbox_of(await world.ready(env={"PASSWORD": "not-for-other-users"}))).encode()
+    inside_it = [pid for pid in pids() if environment_of(pid).get(b"FFX_INSTANCE") == mark]
+    assert len(inside_it) >= 3
+    for pid in inside_it:
+        assert b"not-for-other-users" not in Path(f"/proc/{pid}/cmdline").read_bytes()

@@ -99,6 +99,10 @@ class InstanceFolder:
                 os.chown(folder, uid, uid)
                 folder.chmod(0o500)
 
+    def rename(self, instance: str) -> None:
+        """It is that instance's; inside nothing changes. Raises: OSError."""
+        self.path = self.path.rename(self.path.with_name(instance))
+
     def write(self, files: Mapping[str, bytes]) -> None:
         """Make its files these and no others. Raises: ValueError for a place that is none, OSError where memory is full."""
         for place in files:

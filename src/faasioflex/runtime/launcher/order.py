@@ -42,7 +42,7 @@ def of_instance(spec: InstanceSpec, language: Language, data: Path, *, relayed: 
         "timeout_s": spec.limits.timeout_s,
         "concurrency": spec.limits.concurrency,
         "payload_bytes": spec.limits.payload_bytes,
-        "memory_bytes": spec.limits.memory_bytes,
+        "memory_bytes": spec.limits.most_memory_bytes,  # a runtime bounds its heap once; its limit may be raised while it runs
         "cpu": spec.limits.cpu,
     }
     platform = {
@@ -61,7 +61,7 @@ def of_instance(spec: InstanceSpec, language: Language, data: Path, *, relayed: 
         platform["FFX_URL"] = spec.platform_url
     return Order(
         id=spec.id,
-        argv=tuple(language.start_argv(places, spec.limits.memory_bytes)),
+        argv=tuple(language.start_argv(places, spec.limits.most_memory_bytes)),
         env={**_defaults(), **_proxies(guest), **language.environment_for(places), **spec.env, **platform},
         cwd=INSIDE.code,
         shown=tuple(shown),
@@ -97,6 +97,7 @@ def of_spare(identifier: str, shape: Shape, data: Path, files: Path, rooms: Sequ
         disk_bytes=shape.disk_bytes,
         processes=shape.processes,
         cpu=Limits().cpu,
+        patient=True,
         guest=guest,
     )
 

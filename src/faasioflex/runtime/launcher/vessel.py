@@ -55,10 +55,10 @@ class Vessel:
         self.log.masking.hide(files.values())
         self.folder.write(files)
 
-    def rename(self, path: Path) -> None:
-        """Its socket is there from now on. Raises: OSError."""
-        self.path.rename(path)
-        self.path = path
+    def rename(self, instance: str) -> None:
+        """What is outside is named after that instance from now on; inside nothing changes. Raises: OSError."""
+        self.path = self.path.rename(self.path.with_name(f"{instance}.sock"))
+        self.folder.rename(instance)
 
     async def clear(self) -> None:
         """After its end: what is outside of the box goes."""

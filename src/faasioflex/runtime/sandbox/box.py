@@ -7,7 +7,7 @@ import os
 import resource
 import signal
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,6 +72,7 @@ class SandboxBox:
         self._init_handle: int | None = None  # a pidfd: its number is nobody else's while we hold it
         self._killed = False
         self._memory_bytes, self._cpu = order.memory_bytes, order.cpu
+        self._patient = order.patient
         self._started = False
         self._stopped: Stopped | None = None  # while it is frozen, where its group has no freezer
 
@@ -136,6 +137,7 @@ class SandboxBox:
             uid=self.uid,
             processes=self._order.processes + OWN_PROCESSES,
             disk_bytes=self._order.disk_bytes,
+            patient=self._order.patient,
         )
 
     async def _hold_init(self) -> None:
@@ -205,6 +207,17 @@ class SandboxBox:
         if order.memory_bytes != self._memory_bytes:
             self._resize_memory(order.memory_bytes)
         self._order, self._cpu = order, order.cpu
+        self.hurry()
+
+    def hurry(self) -> None:
+        """One that was patient takes its share of the CPU like others from now on. Once."""
+        if not self._patient:
+            return
+        self._patient = False
+        for pid in {*self._inside(), *(one for one in (self._outer, self._init) if one is not None)}:
+            with suppress(OSError):  # a thread that has ended
+                for thread in os.listdir(f"/proc/{pid}/task"):
+                    os.sched_setscheduler(int(thread), os.SCHED_OTHER, os.sched_param(0))
 
     def freeze(self) -> None:
         if self._stopped is None and not (self._group is not None and self._group.freeze(frozen=True)):

@@ -38,6 +38,7 @@ class Preparation:
     uid: int | None
     processes: int
     disk_bytes: int
+    patient: bool = False
 
     def __call__(self) -> None:
         for file in self.join:
@@ -45,6 +46,8 @@ class Preparation:
         score = Path("/proc/self/oom_score_adj")
         if int(score.read_text("ascii")) < _OOM_SCORE:  # what was set higher only a privileged process may lower
             score.write_text(str(_OOM_SCORE), "ascii")
+        if self.patient:
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
         _limit(resource.RLIMIT_CORE, 0)
         _limit(resource.RLIMIT_NOFILE, OPEN_FILES)
         _limit(resource.RLIMIT_FSIZE, self.disk_bytes + _FILE_SLACK_BYTES)

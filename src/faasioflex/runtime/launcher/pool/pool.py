@@ -19,15 +19,17 @@ from faasioflex.runtime.launcher.pool import shape as shapes
 from faasioflex.runtime.launcher.pool import sizing
 from faasioflex.runtime.launcher.pool.shape import Shape
 from faasioflex.runtime.launcher.pool.sizing import Demand
-from faasioflex.runtime.launcher.pool.spare import LONGEST_TOLD_BYTES, Spare, message
+from faasioflex.runtime.launcher.pool.spare import Spare, can_be_told
 from faasioflex.runtime.launcher.vessel import Vessel
 from faasioflex.runtime.sandbox.entrance import PLACES
 from faasioflex.runtime.sandbox.sandbox import Sandboxes
 
-UNKNOWN_BYTES = 16 * 1024 * 1024  # of a spare whose like was not seen yet
-QUIET_S = 0.15  # after the last start: who waits for an instance has the machine for itself
+UNKNOWN_BYTES = 32 * 1024 * 1024  # of a spare whose like was not seen yet
+QUIET_S = 0.05  # after the last start: who waits for an instance has the machine for itself
 LONGEST_WAIT_S = 1.0  # for quiet, on a machine that is never so
 LOOK_S = 30.0
+PATIENCE_S = 2.0  # on a machine without idle time a spare takes its share after so long, and is warm at last
+LONGEST_WARMING_S = 30.0
 FAILED_S = 10.0  # a shape whose spare ended by itself rests so long
 
 
@@ -47,13 +49,14 @@ class Pool:
         self._counts: Counter[str] = Counter()
         self._hits: Counter[str] = Counter()  # by language
         self._misses: Counter[str] = Counter()
+        self._used: dict[str, str] = {}
         self._quiet_at = 0.0
         self._stir = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._ending: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
-        for one in shapes.usual():
+        for one in shapes.usual(relayed=self._sandboxes.relayed):
             self._demand[one] = Demand(usual=True)
         self._task = asyncio.create_task(self._keep())
 
@@ -69,8 +72,8 @@ class Pool:
         """One that has become ``made``'s, or None where a sandbox has to be started: there is none, or none would do."""
         loop = asyncio.get_running_loop()
         self._quiet_at = loop.time() + QUIET_S
-        wanted = shapes.of(spec, kind)
-        if wanted is None or len(message(made)) > LONGEST_TOLD_BYTES or not self._lets_in(made):
+        wanted = shapes.of(spec, kind, relayed=self._sandboxes.relayed)
+        if wanted is None or not can_be_told(made) or not self._lets_in(made):
             self._counts["unsuitable"] += 1
             return None
         self._demand.setdefault(wanted, Demand()).note(loop.time())
@@ -78,26 +81,31 @@ class Pool:
         while (spare := self._best(wanted)) is not None:
             self._spares.remove(spare)
             try:
-                spare.vessel.rename(self._sockets / f"{spec.id}.sock")
                 spare.vessel.give(spec.files)
                 spare.become(made)
+                spare.vessel.rename(spec.id)  # last: a sandbox that is started instead takes these names
             except (OSError, ValueError, FfxError) as error:
                 log.warning("a spare sandbox was of no use", extra={"spare": spare.id, "error": str(error)})
                 self._discard(spare)
                 continue
             self._hits[wanted.language] += 1
+            self._used[spec.id] = spare.id
+            spare.ended.add_done_callback(lambda _: self._used.pop(spec.id, None))
             return spare
         self._misses[wanted.language] += 1
         return None
 
     def figures(self) -> dict[str, object]:
-        """For metrics: spares there, how many of them are warm, what they take, and how often one was there when asked for."""
-        by_language = Counter(spare.shape.language for spare in self._spares)
+        """For metrics: spares there, how many of them are warm, what they take, and how often one was there when asked for.
+
+        ``used``: instance -> the id of the sandbox that it is in, by which its processes and its control group are named.
+        """
         return {
-            "spares": dict(by_language),
-            "warm": sum(spare.warm for spare in self._spares),
+            "spares": Counter(spare.shape.language for spare in self._spares),
+            "warm": Counter(spare.shape.language for spare in self._spares if spare.warm),
             "memory_bytes": sum(self._bytes(spare.shape) for spare in self._spares),
             "memory_limit_bytes": self._memory_bytes,
+            "used": dict(self._used),
             "hits": self._hits.total(),
             "misses": self._misses.total(),
             "hits_of": self._hits,
@@ -139,19 +147,18 @@ class Pool:
         """Start one that lacks, or end those that are too many. Whether there is more to do."""
         now = asyncio.get_running_loop().time()
         self._resting = {shape: until for shape, until in self._resting.items() if until > now}
-        wanted = {shape: demand.wanted(now) for shape, demand in self._demand.items() if shape not in self._resting}
-        for shape in [shape for shape, demand in self._demand.items() if not demand.wanted(now) and not demand.usual]:
+        for shape in [shape for shape, demand in self._demand.items() if not demand.wanted(now)]:
             del self._demand[shape]
+        wanted = {shape: demand.wanted(now) for shape, demand in self._demand.items()}
+        order = sorted(wanted, key=lambda shape: self._demand[shape].last(), reverse=True)
+        targets = sizing.targets(wanted, {shape: self._bytes(shape) for shape in wanted}, self._memory_bytes, order)
         there = Counter(spare.shape for spare in self._spares)
-        for shape in sizing.surplus(wanted, there):
+        for shape in sizing.surplus(targets, there):
             spare = next(one for one in self._spares if one.shape == shape)
             self._spares.remove(spare)
             self._discard(spare)
-        order = sorted(
-            wanted, key=lambda shape: self._demand[shape].last() if shape in self._demand else 0, reverse=True
-        )
-        each = {shape: self._bytes(shape) for shape in {*wanted, *there}}
-        chosen = sizing.next_to_start(wanted, there, each, self._memory_bytes, order)
+        able = {shape: count for shape, count in targets.items() if shape not in self._resting}
+        chosen = sizing.next_to_start(able, there)
         if chosen is None:
             return False
         await self._add(chosen)
@@ -175,13 +182,25 @@ class Pool:
         self._counts["started"] += 1
         self._spares.append(spare)
         settled = asyncio.Event()
-        spare.on_warm = settled.set
+        spare.on_settled = settled.set
         spare.ended.add_done_callback(lambda _: settled.set())
         spare.ended.add_done_callback(lambda _: self._ended(spare))
         if not spare.warm:
-            await settled.wait()
+            await self._warmed(spare, settled)
         if spare.warm:
             self._each_bytes[shape] = max(spare.memory_bytes, self._each_bytes.get(shape, 0))
+
+    async def _warmed(self, spare: Spare, settled: asyncio.Event) -> None:
+        for wait_s in (PATIENCE_S, LONGEST_WARMING_S):
+            try:
+                await asyncio.wait_for(settled.wait(), wait_s)
+            except TimeoutError:
+                spare.box.hurry()
+            else:
+                return
+        if not spare.used:
+            log.warning("a spare sandbox does not get warm", extra={"spare": spare.id})
+            spare.box.kill()
 
     def _make(self, shape: Shape) -> Spare | None:
         """None where its language is not there: nobody has deployed anything in it."""

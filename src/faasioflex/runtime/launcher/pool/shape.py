@@ -27,24 +27,25 @@ class Shape:
     platform: bool
 
 
-def of(spec: InstanceSpec, kind: Language) -> Shape | None:
-    """The shape that ``spec`` fits into; None where it needs a sandbox that is started for it."""
+def of(spec: InstanceSpec, kind: Language, *, relayed: bool) -> Shape | None:
+    """The shape that ``spec`` fits into; None where it needs a sandbox that is started for it. ``relayed``: an egress relay
+    serves what sandboxes connect to."""
     if kind.pool is None or spec.network.egress or spec.limits.memory_bytes < LEAST_MEMORY_BYTES:
         return None
     if any(fnmatchcase(name, pattern) for name in spec.env for pattern in kind.pool.fresh_for):
         return None
     owner = language(kind.pool.of)
-    return _shape(owner, spec.limits, platform=spec.platform_url == PLATFORM_URL)
+    return _shape(owner, spec.limits, platform=relayed and spec.platform_url == PLATFORM_URL)
 
 
-def usual() -> list[Shape]:
+def usual(*, relayed: bool) -> list[Shape]:
     """Those of functions that leave their limits as they are, one for each language with spares of its own."""
     kinds = [language(name) for name in languages()]
-    return [_shape(kind, Limits(), platform=True) for kind in kinds if kind.pool is not None and kind.pool.start]
+    return [_shape(kind, Limits(), platform=relayed) for kind in kinds if kind.pool is not None and kind.pool.start]
 
 
 def _shape(owner: Language, limits: Limits, *, platform: bool) -> Shape:
     start = owner.pool.start if owner.pool is not None else ()
     bounds_heap = any(HEAP in part for part in start)
-    memory_bytes = limits.memory_bytes if bounds_heap else Limits().memory_bytes
+    memory_bytes = limits.most_memory_bytes if bounds_heap else Limits().memory_bytes
     return Shape(owner.name, memory_bytes, limits.disk_bytes, limits.processes, platform)

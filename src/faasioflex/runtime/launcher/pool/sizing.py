@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from faasioflex.runtime.launcher.pool.shape import Shape
@@ -40,23 +40,29 @@ class Demand:
         return min(MOST, max(most, LEAST if self.usual else 0))
 
 
-def next_to_start(
-    wanted: Mapping[Shape, int],
-    there: Mapping[Shape, int],
-    each_bytes: Mapping[Shape, int],
-    room_bytes: int,
-    order: list[Shape],
-) -> Shape | None:
-    """The shape to start one of now; None where all have enough, or memory is full. ``order``: who was asked for last, first.
+def targets(
+    wanted: Mapping[Shape, int], each_bytes: Mapping[Shape, int], room_bytes: int, order: Sequence[Shape]
+) -> dict[Shape, int]:
+    """How many of each shape there should be within ``room_bytes``. ``order``: who was asked for last, first.
 
     Every shape has its first before any has its second, so that a busy one does not take the room of all.
     """
-    used = sum(there.get(shape, 0) * each_bytes[shape] for shape in each_bytes)
-    lacking = [shape for shape in order if there.get(shape, 0) < wanted[shape]]
-    fitting = [shape for shape in lacking if used + each_bytes[shape] <= room_bytes]
-    return min(fitting, key=lambda shape: there.get(shape, 0), default=None)
+    found = dict.fromkeys(order, 0)
+    used = 0
+    for nth in range(1, MOST + 1):
+        for shape in order:
+            if wanted[shape] >= nth and found[shape] == nth - 1 and used + each_bytes[shape] <= room_bytes:
+                found[shape] = nth
+                used += each_bytes[shape]
+    return found
 
 
-def surplus(wanted: Mapping[Shape, int], there: Mapping[Shape, int]) -> list[Shape]:
-    """Shapes that have more than they want, once for each that is too many."""
-    return [shape for shape, count in there.items() for _ in range(count - wanted.get(shape, 0))]
+def next_to_start(targets: Mapping[Shape, int], there: Mapping[Shape, int]) -> Shape | None:
+    """Of those that lack some, the one that has the fewest; None where all have enough."""
+    lacking = [shape for shape, count in targets.items() if there.get(shape, 0) < count]
+    return min(lacking, key=lambda shape: there.get(shape, 0), default=None)
+
+
+def surplus(targets: Mapping[Shape, int], there: Mapping[Shape, int]) -> list[Shape]:
+    """Shapes that have more than they should, once for each that is too many."""
+    return [shape for shape, count in there.items() for _ in range(count - targets.get(shape, 0))]

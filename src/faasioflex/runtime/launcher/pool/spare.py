@@ -21,7 +21,14 @@ LONGEST_TOLD_BYTES = 64 * 1024  # is taken at once by the socket, whatever the p
 
 def message(order: Order) -> bytes:
     """What a spare is told: what it would have been started with."""
-    return json.dumps({"argv": order.argv, "env": dict(order.env), "cwd": order.cwd}).encode()
+    environment = {**order.env, "PWD": order.cwd}  # as bubblewrap does it
+    return json.dumps({"argv": order.argv, "env": environment, "cwd": order.cwd}).encode()
+
+
+def can_be_told(order: Order) -> bool:
+    """Whether it may be told at all; what may not is refused where a sandbox is started with it."""
+    told = message(order)
+    return len(told) <= LONGEST_TOLD_BYTES and b"\\u0000" not in told
 
 
 class Spare:
@@ -35,7 +42,7 @@ class Spare:
         self.warm = False
         self.used = False
         self.memory_bytes = 0  # when it was warm
-        self.on_warm: Callable[[], None] = lambda: None
+        self.on_settled: Callable[[], None] = lambda: None  # it is warm, or somebody's already
         self.on_denial: Callable[[Denial], None] = lambda _: None
         self.ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._entrance = entrance
@@ -63,7 +70,7 @@ class Spare:
             self.warm = False
         if self.warm:
             self.memory_bytes = self.box.usage(ProcessTable({}))[0]
-            self.on_warm()
+            self.on_settled()
 
     def become(self, order: Order) -> None:
         """It is the instance of ``order`` from now on: the limits first, then the code, then its process is told.
@@ -72,6 +79,7 @@ class Spare:
         """
         self.used = True
         asyncio.get_running_loop().remove_reader(self._channel)
+        self.on_settled()
         self.box.admit(order)
         if self.box.init is None:
             raise OSError(f"the spare {self.id} has ended")
