@@ -20,6 +20,7 @@ import pytest
 from faasioflex.api.app import create_app
 from faasioflex.bus import buckets
 from faasioflex.bus.memory import MemoryBus
+from faasioflex.model.alert import PLATFORM, Alert
 from faasioflex.model.identity import UserRecord
 from faasioflex.model.invocation import CalledBy, Invocation
 from faasioflex.model.queue import DeadLetter, QueuedCall
@@ -35,7 +36,9 @@ WITHOUT_IDS = {
     "/dead-letters/redrive",
     "/functions",
     "/functions/metrics",
+    "/platform/metrics",
     "/metrics",
+    "/alerts",
     "/events",
     "/users",
     "/groups",
@@ -123,6 +126,8 @@ async def _world() -> AsyncIterator[World]:
         token = await made("POST", "/tokens", {"name": SECRET, "kind": "personal"}, hers)
         await bus.bucket(buckets.INVOCATIONS.name, Invocation).put("call-1", _call())
         await bus.bucket(buckets.DEAD_LETTERS.name, DeadLetter).put("alice.hello.call-1", _letter())
+        for alert in (_alert("alice.hello"), _alert(PLATFORM)):
+            await bus.bucket(buckets.ALERTS.name, Alert).put(alert.key, alert)
         ids = {
             "namespace": "alice",
             "name": "hello",
@@ -155,6 +160,11 @@ def _letter() -> DeadLetter:
     body = base64.b64encode(SECRET.encode()).decode()
     call = QueuedCall("call-1", "alice", "hello", "uid", None, "POST", "/", (), body, by, "u-alice", 1.0)
     return DeadLetter(call, replace(_call(), status="dead"), 2.0)
+
+
+def _alert(about: str) -> Alert:
+    """Also of what is the platform's: its message names whoever it is about."""
+    return Alert("overload", about, "uid", "firing", 9.0, 5.0, "%", 1.0, f"alice: {SECRET}")
 
 
 def _call() -> Invocation:
@@ -206,6 +216,9 @@ async def test_lists_hold_nothing_of_others() -> None:
         for path in (
             "/functions",
             "/functions/metrics",
+            "/functions/metrics?active=true",
+            "/platform/metrics",
+            "/alerts",
             "/users",
             "/groups",
             "/namespaces",
