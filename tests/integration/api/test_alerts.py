@@ -34,6 +34,7 @@ from faasioflex.model.messages import (
 )
 from faasioflex.model.names import FunctionName
 from support.api_client import function
+from support.api_world import api_world
 from support.deadline import awaited
 
 HELLO = FunctionName("acme", "hello")
@@ -296,3 +297,15 @@ async def test_who_may_read_the_function_sees_its_alerts(client: httpx.AsyncClie
     lines = (await client.get("/metrics")).text.splitlines()
     assert 'ffx_alerts_firing{kind="overload",namespace="admin",function="hello"} 1' in lines
     assert 'ffx_alerts_firing{kind="capacity"} 1' in lines
+
+
+async def test_the_platforms_events_are_for_who_may_read_the_platform(bus: MemoryBus) -> None:
+    async with api_world(bus) as here:
+        for subject in ("ffx.event.alert.capacity.platform", "ffx.event.alert.overload.olga.hello"):
+            await bus.append(subject, json.dumps({"id": "e", "type": subject}).encode())
+        seen = {}
+        for name, role in (("ada", "developer"), ("olga", "developer"), ("oscar", "operator")):
+            who = await here.person(name, role)  # type: ignore[arg-type]
+            lines = (await here.ask(who, "GET", "/events")).text.splitlines()
+            seen[name] = {json.loads(line)["type"].split(".")[3] for line in lines if "alert" in line}
+        assert seen == {"ada": set(), "olga": {"overload"}, "oscar": {"capacity", "overload"}}
