@@ -17,7 +17,7 @@ from faasioflex.bus.port import Bus
 from faasioflex.invoker.call import Call
 from faasioflex.invoker.queue.head import head_of, subject_of, write_head
 from faasioflex.invoker.queue.index import Index
-from faasioflex.invoker.queue.options import LONGEST_DELAY_S, LONGEST_KEY, CallOptions, QueueBounds
+from faasioflex.invoker.queue.options import LONGEST_DELAY_S, CallOptions, QueueBounds
 from faasioflex.invoker.queue.who import called_by
 from faasioflex.invoker.split import choose
 from faasioflex.model.errors import (
@@ -30,6 +30,7 @@ from faasioflex.model.errors import (
     TooManyCalls,
     WrongState,
 )
+from faasioflex.model.execute import LONGEST_KEY
 from faasioflex.model.invocation import Invocation
 from faasioflex.model.names import FunctionName
 from faasioflex.model.queue import MOST_PRIORITY, QueuedCall, Repeatable
@@ -198,7 +199,7 @@ def check(options: CallOptions, now: float) -> None:
     if options.idempotency_key == "":
         found.append(FieldError("/idempotency_key", "Must not be empty"))
     if options.not_before is not None and not options.not_before <= now + LONGEST_DELAY_S:
-        found.append(FieldError("/not_before", f"Must be within the next {LONGEST_DELAY_S / 86_400:g} days"))
+        found.append(FieldError("/not_before", f"Must be within the next {LONGEST_DELAY_S // 86_400:g} days"))
     if found:
         raise Invalid("The call cannot be queued as it is", errors=tuple(found))
 

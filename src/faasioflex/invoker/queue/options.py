@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from faasioflex.model.execute import MOST_DELAY_S
 from faasioflex.model.queue import Callback
 
 MIB = 1024 * 1024
-LONGEST_KEY = 256  # characters of an idempotency or order key
 MESSAGE_MARGIN = 64 * 1024  # of a message: its header, and what a dead letter says besides the call
-LONGEST_DELAY_S = 30 * 86_400.0
+LONGEST_DELAY_S = MOST_DELAY_S + 1.0  # a second for the way
 
 
 @dataclass(frozen=True)

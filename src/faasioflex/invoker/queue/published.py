@@ -59,7 +59,7 @@ class Published:
         """A publisher's acknowledgement, or JetStream's way to say that there is none."""
         try:
             call = self._call(asked)
-            stored = await self._intake.take(call, options_of(asked.headers))
+            stored = await self._intake.take(call, options_of(asked.headers, self._clock()))
         except FfxError as error:
             log.info("a published call is refused", subject=asked.subject, code=error.code)
             return _refusal(error)
@@ -98,11 +98,11 @@ class Published:
         return caller_of(self._directory, badge, self._clock())
 
 
-def options_of(headers: Mapping[str, str]) -> CallOptions:
-    """What a message's headers ask for. Raises: Invalid."""
+def options_of(headers: Mapping[str, str], now: float) -> CallOptions:
+    """What a message's headers ask for, in the words of the direct path. Raises: Invalid."""
     return CallOptions(
         idempotency_key=headers.get(MESSAGE_ID) or None,
-        not_before=_number(headers, NOT_BEFORE, _moment),
+        not_before=_number(headers, NOT_BEFORE, lambda text: _moment(text, now)),
         priority=int(_number(headers, PRIORITY, int) or 0),
         order_key=headers.get(ORDER_KEY, ""),
     )
@@ -116,10 +116,10 @@ def _number(headers: Mapping[str, str], name: str, read: Callable[[str], float])
         raise Invalid(f"{name} cannot be read", errors=(FieldError(f"/headers/{name}", "Is not a number"),)) from error
 
 
-def _moment(text: str) -> float:
-    """Seconds since the epoch, or RFC 3339."""
+def _moment(text: str, now: float) -> float:
+    """Seconds from now, or RFC 3339."""
     try:
-        return float(text)
+        return now + float(text)
     except ValueError:
         return datetime.fromisoformat(text).timestamp()
 
