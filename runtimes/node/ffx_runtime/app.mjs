@@ -164,6 +164,8 @@ function sent(res, method, values, otherwise) {
   }
 }
 
+const RESTART = Buffer.from([0x88, 2, 0x03, 0xf4]); // a close frame with 1012
+
 /** A request that became a WebSocket: its place is taken until the connection ends, `timeout_s` bounds its silence. */
 export class UpgradeCall extends ApplicationCall {
   #seen = -1;
@@ -192,6 +194,11 @@ export class UpgradeCall extends ApplicationCall {
     } else {
       super.expire();
     }
+  }
+
+  /** The instance ends: a close frame, behind what the application has written. */
+  part() {
+    if (this.socket.writable && this.socket.bytesWritten > this.#written) this.socket.end(RESTART);
   }
 
   /** That is how a WebSocket ends. */

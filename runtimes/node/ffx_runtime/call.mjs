@@ -151,6 +151,9 @@ export class Call {
     this.answered();
   }
 
+  /** The instance ends soon; an ordinary call has its deadline. */
+  part() {}
+
   /** The client has gone. */
   gone() {
     if (!this.done) {

@@ -12,6 +12,7 @@ import { rawProblem } from './problem.mjs';
 import { Watch, boardFor } from './watch.mjs';
 
 export const RETIRED = 75; // exit code: replace me, a call does not end
+const GOODBYE_MS = 1000; // before its timeout, for a WebSocket that is still open when the instance ends
 const LAST_REQUESTS_MS = 250; // after SIGTERM: for requests that are on their way on open connections
 const FLUSH_MS = 500;
 const BACKLOG = 1024;
@@ -174,7 +175,9 @@ export class Server {
     net.Server.prototype.close.call(this.http); // http.Server's own would cut idle connections
     const start = performance.now();
     const end = start + this.settings.timeout_s * 1000 + STUCK_GRACE_MS;
+    const parting = Math.max(start + LAST_REQUESTS_MS, end - STUCK_GRACE_MS - GOODBYE_MS); // until then WebSockets go on
     while (performance.now() < end && (this.sockets.size > 0 || this.gate.active > this.gate.stuck)) {
+      if (performance.now() >= parting) for (const call of this.sweeper.calls) call.part();
       if (performance.now() >= Math.min(end, start + LAST_REQUESTS_MS)) {
         for (const socket of this.sockets) {
           if (socket[OPEN] > 0) continue;

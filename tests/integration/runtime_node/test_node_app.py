@@ -127,6 +127,21 @@ async def test_silence_ends_a_websocket_and_words_keep_it(run):
     writer.close()
 
 
+async def test_a_websocket_goes_on_while_the_instance_ends_until_its_time_is_over(run):
+    instance = await run({"index.mjs": SOCKETS}, timeout_s=2.5)
+    reader, writer = await instance.connect()
+    writer.write(UPGRADE % b"/")
+    await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+    instance.terminate()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(instance.ended(), 0.6)  # longer than it waits for last requests
+    writer.write(b"frames")
+    assert await asyncio.wait_for(reader.readexactly(6), 10) == b"frames"
+    assert await asyncio.wait_for(reader.read(), 10) == b"\x88\x02\x03\xf4", "closed with 1012"
+    writer.close()
+    assert await instance.ended(10) == 0
+
+
 async def test_an_error_in_an_upgrade_is_a_problem(run):
     instance = await run({"index.mjs": SOCKETS})
     reader, writer = await instance.connect()
