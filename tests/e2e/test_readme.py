@@ -41,6 +41,7 @@ EXPECTED = {
     "ffx rollback hello 1": "1=100",
     """ffx invoke hello -d '{"name": "Ada"}'""": "Hello, Ada!",
     'ffx deploy hello || echo "refused, as it should be"': "refused, as it should be",
+    """ffx result $(ffx invoke hello -d '{"name": "Later"}' --async) --wait""": "Hello, Later!",
     """ffx invoke web -d '{"name": "Ada"}'""": "Hello, Ada!",
     """ffx invoke hello -d '{"name": "Phoenix"}'""": "Hello, Phoenix!",
     "ffx list": "admin/hello",

@@ -36,6 +36,7 @@ def main() -> int:
         with _platform(folder / "data") as (url, token), Client(url, token=token) as client:
             _deploy_and_call(client)
             _let_others_in(client, url)
+            _call_later(client)
             _roll_out_under_load(client, url, token)
             _to_zero_and_back(client)
     except (DemoFailed, FfxError) as error:
@@ -106,6 +107,20 @@ def _let_others_in(client: Client, url: str) -> None:
         "Called hello without a token: refused; as a service with one: answered, until it was revoked; public: by all",
         began,
     )
+
+
+def _call_later(client: Client) -> None:
+    """Stored before it is answered, run when there is room, repeated without being run again; the outcome is kept."""
+    began = time.monotonic()
+    made = client.execute("words", "how many words", mode="async", idempotency_key="demo")
+    again = client.execute("words", "how many words", mode="async", idempotency_key="demo")
+    accepted_s = time.monotonic() - began
+    if again.invocation_id != made.invocation_id:
+        raise DemoFailed(f"one idempotency key made two calls: {made.invocation_id} and {again.invocation_id}")
+    ended = client.invocation(made.invocation_id, wait_s=WITHIN_S)
+    if ended.status != "succeeded":
+        raise DemoFailed(f"the asynchronous call is {ended.status}: {ended.error}")
+    _say(f"Queued a call of words twice with one key ({accepted_s:.3f} s), one was made: {ended.result.strip()}", began)
 
 
 def _greeting(client: Client) -> Answer:
