@@ -36,17 +36,23 @@ def histogram(labels: Labels, up_to: Iterable[tuple[float, int]], count: int, to
 
 def number(value: float) -> str:
     """Exact: a counter that is rounded stands still and leaps."""
+    if isinstance(value, int):
+        return str(value)
     if math.isinf(value):
         return "+Inf" if value > 0 else "-Inf"
     return str(int(value)) if value == int(value) else repr(float(value))
 
 
 def _lines(family: Family) -> Iterable[str]:
-    yield f"# HELP {family.name} {_escaped(family.text)}"
-    yield f"# TYPE {family.name} {family.kind}"
+    name = family.name
+    yield f"# HELP {name} {_escaped(family.text)}"
+    yield f"# TYPE {name} {family.kind}"
     for suffix, labels, value in family.samples:
-        shown = ",".join(f'{label}="{_quoted(content)}"' for label, content in labels.items())
-        yield f"{family.name}{suffix}{{{shown}}} {number(value)}" if shown else f"{family.name}{suffix} {number(value)}"
+        if labels:
+            shown = ",".join([f'{label}="{_quoted(content)}"' for label, content in labels.items()])
+            yield f"{name}{suffix}{{{shown}}} {number(value)}"
+        else:
+            yield f"{name}{suffix} {number(value)}"
 
 
 def _escaped(text: str) -> str:
@@ -54,4 +60,4 @@ def _escaped(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    return _escaped(text).replace('"', r"\"")
+    return text if text.isalnum() else _escaped(text).replace('"', r"\"")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Literal
 
 from faasioflex.model.durations import add
 
@@ -12,6 +13,7 @@ KEPT_S = 3600.0
 FINE_S = 90.0
 FINE_STEP_S = 2.0
 COARSE_S = 60.0
+Count = Literal["answered", "errors", "refused", "crashes"]
 
 
 @dataclass(slots=True)
@@ -86,6 +88,10 @@ class Ring:
             if at > begin:
                 sums.add(figures)
         return sums
+
+    def count(self, begin: float, now: float, what: Count) -> int:
+        """That one alone, as :meth:`since` has it: much cheaper."""
+        return sum(getattr(figures, what) for at, figures in self._records(now) if at > begin)
 
     def steps(self, begin: float, now: float, step_s: float) -> list[Figures]:
         """What was told after ``begin``, by steps of ``step_s``; the last one may be shorter."""

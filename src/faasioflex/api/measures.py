@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import structlog
 
-from faasioflex.api.figures import KEPT_S, Figures, Ring
+from faasioflex.api.figures import KEPT_S, Count, Figures, Ring
 from faasioflex.api.load import Load
 from faasioflex.api.present import Present
 from faasioflex.api.window import SHORTEST_S, Window, window
@@ -99,6 +99,10 @@ class Measures:
         """The counts that :meth:`over` is made of."""
         now, ring = self._now(), self._ring(function)
         return ring.since(now - window_s, now) if ring is not None else Figures()
+
+    def count(self, function: FunctionName, window_s: float, what: Count) -> int:
+        now, ring = self._now(), self._ring(function)
+        return ring.count(now - window_s, now, what) if ring is not None else 0
 
     def steps(self, function: FunctionName | None, window_s: float, step_s: float) -> tuple[float, list[Figures]]:
         """When the first of them begins, and the figures of each step up to now."""

@@ -52,4 +52,5 @@ def edges(bucket: int) -> tuple[int, int]:
 
 def within(counts: Counts, bound_ms: float) -> int:
     """How many took less than ``bound_ms``, which must be one of the bounds."""
-    return sum(count for bucket, count in counts.items() if bucket <= bisect_right(BOUNDS_MS, bound_ms) - 1)
+    end = bisect_right(BOUNDS_MS, bound_ms)
+    return sum(count for bucket, count in counts.items() if bucket < end)

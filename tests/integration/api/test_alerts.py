@@ -252,8 +252,8 @@ async def test_with_its_function_goes_its_alert(world: World) -> None:
 
 async def test_what_is_idle_is_not_looked_at(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[FunctionName | None] = []
-    sums = world.measures.sums
-    monkeypatch.setattr(world.measures, "sums", lambda name, window_s: (looked.append(name), sums(name, window_s))[1])
+    count = world.measures.count
+    monkeypatch.setattr(world.measures, "count", lambda name, *about: (looked.append(name), count(name, *about))[1])
     world.uids.update({FunctionName("acme", f"f{number}"): f"u{number}" for number in range(100)})
     world.calls = failing(errors=0)
     await world.later(10)

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from faasioflex.api.alerts.rules import CALM_S, IDLE, Rule, Thresholds, Turn, Watch, rules, step
 from faasioflex.api.alerts.signals import FEWEST_CALLS, FEWEST_REFUSED, error_rate, overload
-from faasioflex.api.figures import Figures
 
 RULE = Rule("error-rate", 10.0, 5.0, 30.0, 60.0, "%", "{value} {threshold}")
 
@@ -97,12 +96,11 @@ def test_the_rules_come_from_the_settings_and_zero_switches_one_off() -> None:
     ],
 )
 def test_error_rates_of_few_calls_begin_nothing(answered: int, errors: int, firing: bool, value: float) -> None:
-    assert error_rate(Figures(answered, errors), firing=firing) == value
+    assert error_rate(answered, errors, firing=firing) == value
 
 
 def test_overload_is_the_share_that_found_no_place() -> None:
-    assert overload(Figures(answered=100, refused=20), firing=False) == 20
-    assert overload(Figures(answered=0, refused=20), firing=False) == 100
-    few = Figures(answered=10, refused=FEWEST_REFUSED - 1)
-    assert overload(few, firing=False) == 0
-    assert overload(few, firing=True) == 40
+    assert overload(100, 20, firing=False) == 20
+    assert overload(0, 20, firing=False) == 100
+    assert overload(10, FEWEST_REFUSED - 1, firing=False) == 0
+    assert overload(10, FEWEST_REFUSED - 1, firing=True) == 40

@@ -44,6 +44,7 @@ def test_a_series_has_each_call_in_its_step_and_none_twice() -> None:
         "what was told at the first moment is of the step before"
     )
     assert sum(step.answered for step in steps) == ring.since(1020.0, 1080.0).answered
+    assert ring.count(1020.0, 1080.0, "answered") == ring.since(1020.0, 1080.0).answered
     assert [step.most["instances"] for step in steps] == [28, 38, 48, 58, 68, 78]
     assert point(steps[1], 10.0)["calls_per_s"] == 0.5
     assert point(Figures(), 10.0)["memory_bytes"] == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from faasioflex.api.figures import Figures
 from faasioflex.api.load import Load
 from faasioflex.api.measures import Measures
 from faasioflex.model.alert import AlertKind
@@ -18,13 +17,16 @@ def of_function(
     function: FunctionName, measures: Measures, load: Load, firing: frozenset[AlertKind]
 ) -> dict[AlertKind, float | None]:
     """None while those who would tell are silent. ``firing``: what has begun ends by the share alone, however few calls."""
-    last = measures.sums(function, WINDOW_S)
-    blind = load.blind()
+    crashes = float(measures.count(function, CRASHES_S, "crashes"))
+    if load.blind():
+        return {"overload": None, "error-rate": None, "queue-age": None, "crash-loop": crashes}
+    answered = measures.count(function, WINDOW_S, "answered")
+    errors, refused = (measures.count(function, WINDOW_S, "errors"), measures.count(function, WINDOW_S, "refused"))
     return {
-        "overload": None if blind else overload(last, firing="overload" in firing),
-        "error-rate": None if blind else error_rate(last, firing="error-rate" in firing),
-        "queue-age": None if blind else measures.present.queue(function).oldest_s,
-        "crash-loop": float(measures.sums(function, CRASHES_S).crashes),
+        "overload": overload(answered, refused, firing="overload" in firing),
+        "error-rate": error_rate(answered, errors, firing="error-rate" in firing),
+        "queue-age": measures.present.queue(function).oldest_s,
+        "crash-loop": crashes,
     }
 
 
@@ -33,15 +35,15 @@ def of_platform(measures: Measures) -> dict[AlertKind, float | None]:
     return {"capacity": node.reserved_bytes * 100 / node.budget_bytes if node.budget_bytes else None}
 
 
-def overload(last: Figures, *, firing: bool) -> float:
+def overload(answered: int, refused: int, *, firing: bool) -> float:
     """Percent of the calls that found no place."""
-    if not last.refused or (last.refused < FEWEST_REFUSED and not firing):
+    if not refused or (refused < FEWEST_REFUSED and not firing):
         return 0.0
-    return last.refused * 100 / max(last.answered, last.refused)
+    return refused * 100 / max(answered, refused)
 
 
-def error_rate(last: Figures, *, firing: bool) -> float:
+def error_rate(answered: int, errors: int, *, firing: bool) -> float:
     """Percent of the answers that were 500 and above."""
-    if not last.answered or (last.answered < FEWEST_CALLS and not firing):
+    if not answered or (answered < FEWEST_CALLS and not firing):
         return 0.0
-    return last.errors * 100 / last.answered
+    return errors * 100 / answered
