@@ -33,3 +33,12 @@ def checked_until(record: FunctionRecord, revision: RevisionState, rollout: str)
     if record.scale is not None and record.scale.at > revision.first_ready_at:
         return None
     return revision.first_ready_at + record.spec.scaling.idle_s
+
+
+def scheduled(scale: DesiredScale | None, revision: int) -> int:
+    """Instances that the schedule asks for now, as far as that is more than would be wanted else."""
+    decision = scale.decisions.get(revision) if scale is not None else None
+    if scale is None or decision is None or decision.signal != "schedule" or decision.threshold is None:
+        return 0
+    least = int(decision.threshold)
+    return least if scale.instances.get(revision, 0) >= least else 0

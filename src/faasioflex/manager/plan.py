@@ -32,6 +32,7 @@ class RevisionView:
     memory_bytes: int = 0  # of one instance
     healthy: bool = False  # one is ready, and the traffic waits until as many are as are kept
     ceiling: int | None = None  # so many stay while nobody calls: others need the memory
+    scheduled: int = 0  # but not fewer than the schedule asks for now
 
 
 @dataclass(frozen=True)
@@ -188,7 +189,7 @@ def wanted_instances(view: FunctionView, revision: RevisionView, live: list[Inst
             wanted = max(1, others, mine)  # also when those others are gone
         floor = max(floor, wanted, view.scaling.min_instances)
     if revision.ceiling is not None:
-        kept = view.scaling.min_instances if view.traffic.get(revision.number, 0) > 0 else 0
+        kept = max(view.scaling.min_instances, revision.scheduled) if view.traffic.get(revision.number, 0) > 0 else 0
         floor = min(floor, max(revision.ceiling, kept))
     return min(floor, most)
 

@@ -16,7 +16,7 @@ from faasioflex.identity.tokens.revocations import Revocations
 from faasioflex.manager.capacity.desk import NodeDesk
 from faasioflex.manager.capacity.ledger import NOTHING
 from faasioflex.manager.capacity.pressure import Pressure
-from faasioflex.manager.floors import FOREVER_S, checked_until, wake_floor
+from faasioflex.manager.floors import FOREVER_S, checked_until, scheduled, wake_floor
 from faasioflex.manager.lifecycle import Lifecycle
 from faasioflex.manager.members import Members
 from faasioflex.manager.plan import (
@@ -237,13 +237,13 @@ class Reconciler:
             made.message = status.message if made.failed else None
         return made
 
-    def _desired(self, key: str, state: FunctionState) -> DesiredScale | None:
-        entry = self._scale.entries.get(key)
+    def desired(self, state: FunctionState) -> DesiredScale | None:
+        entry = self._scale.entries.get(state.name.key)
         return entry.value if entry and entry.value.function_uid == state.record.uid else None
 
     def _view(self, key: str, state: FunctionState) -> FunctionView:
         now = self._clock()
-        scale = self._desired(key, state)
+        scale = self.desired(state)
         revisions = tuple(
             RevisionView(
                 number=number,
@@ -259,6 +259,7 @@ class Reconciler:
                 memory_bytes=self._memory_bytes(state, number),
                 healthy=is_waiting(state, revision),
                 ceiling=revision.ceiling,
+                scheduled=scheduled(scale, number),
             )
             for number, revision in state.revisions.items()
         )
@@ -343,7 +344,7 @@ class Reconciler:
             record = await self.revision_record(state, number)
             if record is not None:
                 records[number] = record
-        status = function_status(state, self._desired(key, state), self._clock())
+        status = function_status(state, self.desired(state), self._clock())
         route = function_route(state, status, records)
         self._written.add(key)
         if route != state.route:

@@ -7,10 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from faasioflex.bus.buckets import SCALE
 from faasioflex.bus.codec import decode, encode
 from faasioflex.manager import draining
 from faasioflex.model.function import Limits, Scaling
 from faasioflex.model.messages import WAKE_SUBJECT, RevisionLoad, WakeReply, WakeRequest
+from faasioflex.model.status import DesiredScale, ScaleDecision
 
 from .conftest import KEY, SPEC, World
 
@@ -122,6 +124,18 @@ async def test_provisioned_instances_stay(world: World) -> None:
     await world.copy(OTHER, "u2")
     refused = await asyncio.wait_for(wake(world, OTHER), 5)
     assert refused.code == "node-full"
+    assert len(world.live(1)) == 2
+
+
+async def test_what_the_schedule_asks_for_stays(world: World) -> None:
+    await bounded(world, 2)
+    decision = ScaleDecision(1, 2, "schedule", 1.0, 2.0, "instances", "by the schedule", world.now)
+    scale = DesiredScale("u1", {1: 2}, "by the schedule", world.now, {1: decision})
+    await world.bus.bucket(SCALE.name, DesiredScale).put(KEY, scale)
+    await world.until(lambda: len(world.live(1)) == 2)
+    await world.rest(5)
+    await world.copy(OTHER, "u2")
+    assert (await asyncio.wait_for(wake(world, OTHER), 5)).code == "node-full"
     assert len(world.live(1)) == 2
 
 

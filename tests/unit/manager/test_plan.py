@@ -172,6 +172,14 @@ def view(**changes: object) -> FunctionView:
             [Drain("b")],
         ),
         (
+            "nor what the schedule asks for",
+            view(
+                revisions=(revision(wanted=2, ceiling=0, scheduled=2),),
+                instances=(instance("a"), instance("b")),
+            ),
+            [],
+        ),
+        (
             "no more than the node's memory has room for",
             view(revisions=(revision(wanted=4, memory_bytes=100 * MIB),), node=NodeRoom(250 * MIB, 1000 * MIB)),
             [Start(1), Start(1), Hold(1, NodeRoom(50 * MIB, 1000 * MIB).why_not(100 * MIB) or "", node=True)],

@@ -10,9 +10,10 @@ from faasioflex.bus.events import publish_event
 from faasioflex.bus.port import Bus
 from faasioflex.manager.capacity.desk import NodeDesk
 from faasioflex.manager.capacity.fair import Holding
+from faasioflex.manager.floors import scheduled
 from faasioflex.manager.load import Load
 from faasioflex.manager.state import FunctionState
-from faasioflex.model.status import traffic
+from faasioflex.model.status import DesiredScale, traffic
 
 IDLE_S = 2.0  # what was called more recently is not idle: reports are up to a second old
 
@@ -23,6 +24,7 @@ class Looks(Protocol):
     @property
     def states(self) -> Mapping[str, FunctionState]: ...
     def touch(self, key: str) -> None: ...
+    def desired(self, state: FunctionState) -> DesiredScale | None: ...
 
 
 class Pressure:
@@ -75,13 +77,15 @@ class Pressure:
 
     def _holdings(self) -> Iterator[Holding]:
         for key, state in self._holders():
+            scale = self._looks.desired(state) if self._looks is not None else None
             shares = traffic(state.record, state.status)
             for number, revision in state.revisions.items():
                 ready, staying = state.ready_of(number), _staying(state, number)
                 if not ready or revision.first_ready_at is None:
                     continue
                 idle_s = self._idle_s(state, number)
-                least = state.record.spec.scaling.min_instances if shares.get(number, 0) > 0 else 0
+                kept = max(state.record.spec.scaling.min_instances, scheduled(scale, number))
+                least = kept if shares.get(number, 0) > 0 else 0
                 yield Holding(
                     key=key,
                     revision=number,
