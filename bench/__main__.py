@@ -18,6 +18,7 @@ from bench.bench import QUICK, Amount, Bench, prepared, say
 from bench.figures import Json
 from bench.measures import (
     breakdown,
+    cold_starts,
     deploys,
     first_call,
     gateway,
@@ -25,6 +26,7 @@ from bench.measures import (
     latency,
     many_functions,
     people,
+    queue,
     step_load,
     streams,
     throughput,
@@ -51,9 +53,11 @@ def _idle(data: Path, amount: Amount) -> Json:
 ON_FOLDERS: dict[str, Callable[[Path, Amount], Json]] = {
     "idle": _idle,
     "many_functions": many_functions.measure,
+    "cold_starts": cold_starts.measure,
     "step_load": step_load.measure,
     "gateway": gateway.measure,
     "people": people.measure,
+    "queue": queue.measure,
     "streams": streams.measure,
 }
 MEASURES = (*ON_FOLDERS, *ON_ECHOES)

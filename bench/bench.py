@@ -27,6 +27,9 @@ class Amount:
     block_calls: int = 100
     cold_functions: int = 10
     cold_rounds: int = 5
+    cold_answers: int = 100  # first ones of each language
+    cold_at_once: int = 50
+    cold_bursts: int = 3
     deploys: int = 10
     many: int = 10_000  # registered functions
     changes: int = 20  # of one of them, to and fro
@@ -36,6 +39,8 @@ class Amount:
     stream_mib: int = 1024  # through one call
     events: int = 500  # of one stream, and calls
     settle_s: float = 20.0  # until memory is looked at
+    queued: int = 10_000  # asynchronous calls of a round
+    depth: int = 100_000  # that wait meanwhile
 
 
 QUICK = Amount(
@@ -45,6 +50,9 @@ QUICK = Amount(
     block_calls=20,
     cold_functions=2,
     cold_rounds=1,
+    cold_answers=4,
+    cold_at_once=4,
+    cold_bursts=1,
     deploys=1,
     many=20,
     settle_s=0.5,
@@ -54,6 +62,8 @@ QUICK = Amount(
     idle_cpu_s=1.0,
     steps=1,
     step_s=6.0,
+    queued=300,
+    depth=1000,
 )
 
 

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench import charts
+from bench import charts, cold_report
 from bench.figures import Json
 
 BEGIN, END = "<!-- measured: written by make bench -->", "<!-- end of what make bench writes -->"
 MIB_IDLE = 250
 FIRST_CALL_MS, ADDED_MS = 150, 0.2
+QUEUE_PER_S, OF_BARE, DEEP = 2000, 0.6, 0.9
 GRANT_MS, LOGIN_MS = 50, 300
 CALM_S, ZERO_S = 3, 3  # after the step; beyond idle_s, for a decision and a drain
 
@@ -33,9 +34,13 @@ def goals(measures: dict[str, Any]) -> list[Json]:
         found.append(
             _goal("first call, python, p50", f"< {FIRST_CALL_MS} ms", f"{measured} ms", measured < FIRST_CALL_MS)
         )
+    if "cold_starts" in measures:
+        found += cold_report.goals(measures["cold_starts"])
     found += _identity_goals(measures)
     if "step_load" in measures:
         found += _step_goals(measures["step_load"])
+    if "queue" in measures:
+        found += _queue_goals(measures["queue"])
     if "many_functions" in measures:
         found += _many_goals(measures["many_functions"])
     if "idle" in measures:
@@ -43,6 +48,17 @@ def goals(measures: dict[str, Any]) -> list[Json]:
         met = measured * 1024 * 1024 < MIB_IDLE * 1e6
         found.append(_goal("idle platform, PSS", f"< {MIB_IDLE} MB", f"{measured * 1.048576:.0f} MB", met))
     return found
+
+
+def _queue_goals(found: dict[str, Any]) -> list[Json]:
+    accept, deliver, ratio = (found[name]["median"] for name in ("accept_per_s", "deliver_per_s", "publish_ratio"))
+    deep = found["deep_deliver_per_s"]["median"] / deliver
+    return [
+        _goal("asynchronous calls stored over HTTP", f">= {QUEUE_PER_S}/s", f"{accept:.0f}/s", accept >= QUEUE_PER_S),
+        _goal("asynchronous calls run, echo", f">= {QUEUE_PER_S}/s", f"{deliver:.0f}/s", deliver >= QUEUE_PER_S),
+        _goal("stored over NATS : bare acknowledged publish", f">= {OF_BARE}", ratio, ratio >= OF_BARE),
+        _goal(f"run with {found['depth']:,} waiting : with none", f">= {DEEP}", round(deep, 2), deep >= DEEP),
+    ]
 
 
 def _step_goals(found: dict[str, Any]) -> list[Json]:
@@ -99,6 +115,7 @@ def render(result: Json) -> str:
         "latency": _latency,
         "breakdown": _breakdown,
         "first_call": _first_call,
+        "cold_starts": cold_report.section,
         "deploys": _deploys,
         "gateway": _gateway,
         "people": _people,

@@ -76,6 +76,10 @@ class LauncherDriver:
             for language in sorted({*spares, *hits, *misses})
         }
 
+    async def pool(self) -> dict[str, object] | None:
+        """What is told of the sandboxes that wait for a function (``Pool.figures``); None where none do."""
+        return cast("dict[str, object] | None", await self._call("pool"))
+
     async def run(self, job: JobSpec, on_line: Callable[[str], None]) -> JobEnded:
         """On a connection of its own: cancelled, it closes that, and the launcher ends the job."""
         connection = await Connection.open(self._socket)
