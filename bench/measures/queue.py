@@ -15,6 +15,7 @@ from nats.aio.client import Client
 from bench.bench import Amount, say
 from bench.figures import Json, spread
 from bench.platform_under_test import NAMESPACE, Platform, running
+from bench.servers import cpu_s
 from faasioflex.bus import nats
 from faasioflex.bus.codec import decode, encode
 from faasioflex.bus.nats import NatsBus
@@ -34,7 +35,10 @@ WITHIN_S = 600.0
 
 
 def measure(data: Path, amount: Amount) -> Json:
-    """``accept_per_s``: answered 202. ``deliver_per_s``: from the moment when all may run until all have an outcome."""
+    """``accept_per_s``: answered 202. ``deliver_per_s``: from the moment when all may run until all have an outcome.
+
+    ``…_cpu_us``: of the invoker, for each call: what bounds it on a machine where nothing else runs.
+    """
     with running(data) as platform:
         platform.deploy(NAME, "python", {"main.py": ECHO}, scaling={"min_instances": 1, "max_instances": 1})
         return asyncio.run(_measure(platform, amount))
@@ -60,6 +64,9 @@ async def _measure(platform: Platform, amount: Amount) -> Json:
             "deliver_per_s": shallow["deliver_per_s"],
             "deep_accept_per_s": deep["accept_per_s"],
             "deep_deliver_per_s": deep["deliver_per_s"],
+            "accept_cpu_us": shallow["accept_cpu_us"],
+            "deliver_cpu_us": shallow["deliver_cpu_us"],
+            "deep_deliver_cpu_us": deep["deliver_cpu_us"],
             **published,
         }
     finally:
@@ -67,25 +74,34 @@ async def _measure(platform: Platform, amount: Amount) -> Json:
 
 
 async def _rounds(platform: Platform, bus: NatsBus, amount: Amount) -> Json:
-    accepts, deliveries = [], []
+    accepts, deliveries, accept_us, deliver_us = [], [], [], []
+    invoker = platform.pids()["invoker"]
     for _ in range(amount.rounds):
         likely_s = amount.queued / 500 + MARGIN_S
         due = time.time() + likely_s
+        used_s = cpu_s(invoker)
         took_s = await _accept(platform, amount.queued, due)
+        accept_us.append(1e6 * (cpu_s(invoker) - used_s) / amount.queued)
         accepts.append(amount.queued / took_s)
         late = time.time() > due
         await asyncio.sleep(max(0.0, due - time.time()))
-        before = await _waiting(bus)
+        before, used_s = await _waiting(bus), cpu_s(invoker)
         began = time.perf_counter()
         while (left := await _waiting(bus)) > 0:
             if time.perf_counter() - began > WITHIN_S:
                 raise RuntimeError(f"{left} calls do not run")
             await asyncio.sleep(LOOK_EVERY_S)
         deliveries.append(before / (time.perf_counter() - began))
+        deliver_us.append(1e6 * (cpu_s(invoker) - used_s) / max(before, 1))
         say(
             f"  accepted {accepts[-1]:.0f}/s, delivered {deliveries[-1]:.0f}/s{' (while they were accepted)' if late else ''}"
         )
-    return {"accept_per_s": spread(accepts, 0), "deliver_per_s": spread(deliveries, 0)}
+    return {
+        "accept_per_s": spread(accepts, 0),
+        "deliver_per_s": spread(deliveries, 0),
+        "accept_cpu_us": spread(accept_us, 0),
+        "deliver_cpu_us": spread(deliver_us, 0),
+    }
 
 
 async def _waiting(bus: NatsBus) -> int:

@@ -54,8 +54,8 @@ class Index:
 
     # what the stream says, and those who put something there
 
-    def see(self, found: MessageHead, now: float) -> bool:
-        """A message of the stream. Whether it is a new call that waits now.
+    def see(self, found: MessageHead, now: float) -> bool | None:
+        """A message of the stream. Whether it is a new call that waits now; None: it cannot be read.
 
         Nobody here has accepted it, so somebody may have run it: an outcome is looked for before it runs.
         """
@@ -63,7 +63,7 @@ class Index:
         function, invocation_id = place_of(found.subject)
         head = read_head(found.headers)
         if head is None:
-            return False
+            return None
         if invocation_id in self._accepting:
             self._accepting[invocation_id].append(found)
             return False

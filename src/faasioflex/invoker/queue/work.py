@@ -10,7 +10,6 @@ import structlog
 
 from faasioflex.bus.buckets import CALLS
 from faasioflex.bus.port import Bus, CaughtUp
-from faasioflex.invoker.queue.head import read_head
 from faasioflex.invoker.queue.index import Index
 from faasioflex.invoker.queue.removals import Removals
 from faasioflex.invoker.queue.runner import Runner
@@ -63,11 +62,13 @@ class Work:
                             log.info("the queue has been read", calls=len(self.index))
                             self.ready.set()
                             self.runner.pump()
-                        elif read_head(each.headers) is None:
+                            continue
+                        new = self.index.see(each, self._clock())
+                        if new:
+                            self.runner.pump()
+                        elif new is None:
                             log.error("a message of the queue cannot be read", sequence=each.sequence)
                             self._removals.add(each.sequence)
-                        elif self.index.see(each, self._clock()):
-                            self.runner.pump()
             except FfxError as error:
                 log.warning("the queue cannot be read yet", reason=error.message)
                 await asyncio.sleep(RETRY_S)
