@@ -90,6 +90,11 @@ class Lane:
         return len(self._waiters)
 
     @property
+    def patient(self) -> int:
+        """Of those that wait, the ones out of the queue: for the scaling they are still in it."""
+        return sum(waiter.ticket.patient for waiter in self._waiters)
+
+    @property
     def waited_s(self) -> float:
         """How long the first of those that wait has waited."""
         return self._loop.time() - self._waiters[0].since if self._waiters else 0.0

@@ -76,6 +76,7 @@ class Lanes:
         for lane in [lane for lanes in self._lanes.values() for lane in lanes.values()] + self._retired:
             if lane.quiet:
                 continue
+            patient = lane.patient
             found.append(
                 RevisionLoad(
                     namespace=lane.function.namespace,
@@ -83,7 +84,8 @@ class Lanes:
                     revision=lane.revision,
                     in_progress=lane.in_progress,
                     issued=lane.take_issued(),
-                    waiting=lane.waiting,
+                    waiting=lane.waiting - patient,
+                    queued=patient,
                 )
             )
         self._retired = [lane for lane in self._retired if not lane.quiet]

@@ -41,7 +41,8 @@ def with_queued(
     found = {(load.namespace, load.name, load.revision): load for load in loads}
     for function, revision, count in queued:
         key = (function.namespace, function.name, revision)
-        found[key] = replace(found.get(key) or RevisionLoad(*key, in_progress=0, issued=0), queued=count)
+        load = found.get(key) or RevisionLoad(*key, in_progress=0, issued=0)
+        found[key] = replace(load, queued=load.queued + count)  # those that have had their turn wait in the lane
     return tuple(found.values())
 
 
