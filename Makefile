@@ -2,7 +2,7 @@
 # PYTHON=/path/to/python names another Python, DATA=DIR another data folder for up and down.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo up down test check bench crash simulate format clean
+.PHONY: help install install-dev demo up down test check bench crash soak simulate format clean
 ffx := .venv/bin/ffx
 python := .venv/bin/python
 data := $(if $(DATA),--data $(DATA))
@@ -36,6 +36,9 @@ check: install-dev ## formatter, linter, types, import contracts
 
 bench: install ## how fast it is, as ratios: bench/results/*.json and docs/performance.md (BENCH=quick: does it work?)
 	@$(python) -m bench $(if $(filter quick,$(BENCH)),--quick)
+
+soak: install ## 100 functions under random load for MINUTES=10: no error, nothing that grows
+	@$(python) -m bench.soak --minutes $(or $(MINUTES),10)
 
 crash: install ## 20,000 asynchronous calls while everything is killed -9 in random order: none is lost, none ends twice
 	@$(python) -m bench.crash

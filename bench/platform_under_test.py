@@ -95,7 +95,7 @@ class Platform:
 
     def instances(self, name: str) -> list[Instance]:
         """Running ones of a function."""
-        return [one for one in asyncio.run(self._observe()) if one.function.name == name and one.state == "ready"]
+        return [one for one in asyncio.run(self.observe()) if one.function.name == name and one.state == "ready"]
 
     def instance_cpu_s(self, name: str) -> float:
         used = asyncio.run(self._usage())
@@ -143,7 +143,8 @@ class Platform:
             else set()
         )
 
-    async def _observe(self) -> list[Instance]:
+    async def observe(self) -> list[Instance]:
+        """All instances that the launcher has."""
         driver = LauncherDriver(self.folder.launcher_socket)
         try:
             return await driver.observe()

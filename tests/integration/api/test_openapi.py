@@ -33,7 +33,8 @@ from support.deadline import eventually
 from support.identity import LOGIN, TestIdentity
 from support.manager_double import obliging_manager
 
-EXAMPLES = 10
+EXAMPLES = 3  # of each operation and kind; they are the same in every run, so that more would be found in the first
+MORE_EXAMPLES = 12  # where chance was not right with those
 THERE = {"user": "me", "group": "eng", "namespace": "admin", "to": "user:ann@example.test"}
 NEVER_RIGHT = {  # what chance does not make: an existing call, a good archive, a revision before the first
     "GET /invocations/{invocation_id}",
@@ -68,7 +69,7 @@ CHECKS = [
 async def execute(request: web.Request) -> web.Response:
     document = {"invocation_id": "i", "function": "admin/hello", "revision": 1, "status": "succeeded", "result": 1}
     times = {"created_at": "2026-01-01T00:00:00Z", "started_at": None, "finished_at": None, "duration_ms": None}
-    return web.json_response({**document, "error": None, "attempts": 1, **times})
+    return web.json_response({**document, "error": None, "attempts": 1, **times, "not_before": None, "redrive_of": None})
 
 
 class World:
@@ -139,8 +140,10 @@ def test_nothing_undocumented_and_no_5xx(world: World) -> None:
     for found in schema.get_all_operations():
         operation = found.ok()
         seen: Counter[int] = Counter()
-        for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
-            try_operation(operation, mode, world, seen)
+        try_operation(operation, GenerationMode.NEGATIVE, world, seen)
+        try_operation(operation, GenerationMode.POSITIVE, world, seen)
+        if operation.label not in NEVER_RIGHT and not any(200 <= status < 300 for status in seen):
+            try_operation(operation, GenerationMode.POSITIVE, world, seen, MORE_EXAMPLES)
         tried.add(operation.label)
         print(operation.label, dict(seen))
         if operation.label not in NEVER_RIGHT:
@@ -149,9 +152,11 @@ def test_nothing_undocumented_and_no_5xx(world: World) -> None:
     assert len(tried) >= 20
 
 
-def try_operation(operation: Any, mode: GenerationMode, world: World, seen: Counter[int]) -> None:
+def try_operation(
+    operation: Any, mode: GenerationMode, world: World, seen: Counter[int], examples: int = EXAMPLES
+) -> None:
     @settings(
-        max_examples=EXAMPLES,
+        max_examples=examples,
         derandomize=True,
         deadline=None,
         database=None,
@@ -201,6 +206,8 @@ def shorten(case: schemathesis.Case) -> None:
 
 def tame(case: schemathesis.Case, label: str) -> None:
     """What is well-formed and yet refused, made acceptable: chance writes no archives and knows no feature that is to come."""
+    if "function" in (case.query or {}):
+        case.query["function"] = "hello"
     body = case.body
     if not isinstance(body, dict) or case.media_type == "multipart/form-data":
         return
