@@ -94,6 +94,8 @@ class Dispatcher:
         try:
             while True:
                 lane = await self._lane(call)
+                # The gateway has told of it, as issued to an instance that refused it then.
+                ticket.counted = ticket.counted or (call.target.counted and lane.usable)
                 try:
                     if call.body.whole is None:
                         lane.check_room()

@@ -17,8 +17,10 @@ from faasioflex.model.function import Limits
 from faasioflex.model.messages import (
     CALLS_SUBJECT,
     COUNTS_SUBJECT,
+    LOAD_SUBJECT,
     CallsReport,
     CountsReport,
+    LoadReport,
     RevisionCalls,
     WakeReply,
     WakeRequest,
@@ -89,6 +91,23 @@ async def test_what_the_gateway_counts_is_not_counted_again_but_its_cold_start_i
     assert (await here.call("GET", "/", headers=FROM_GATEWAY))[0] == 200
     assert (await here.call("GET", "/f/acme/hello"))[0] == 200
     await eventually(lambda: told.sums("hello") == (1, 0, 1), "one call of ours, one start")
+
+
+async def test_a_call_that_overflowed_was_issued_once(here: World, told: Told) -> None:
+    """The gateway has issued it already, to the instance that was full; what found none it has not."""
+    loads: list[int] = []
+
+    async def take(_subject: str, data: bytes) -> None:
+        loads.extend(load.issued for load in decode(LoadReport, data).loads)
+
+    await here.bus.subscribe(LOAD_SUBJECT, take)
+    await here.route("hello")
+    for _ in range(3):  # the first of them finds no instance
+        assert (await here.call("GET", "/", headers=FROM_GATEWAY))[0] == 200
+    assert (await here.call("GET", "/f/acme/hello"))[0] == 200
+    await eventually(lambda: told.sums("hello") == (1, 0, 1), "all is told")
+    await eventually(lambda: sum(loads) >= 2, "two are of the invoker")
+    assert sum(loads) + sum(load.issued for load in here.invoker._lanes.loads()) == 2
 
 
 async def test_many_calls_that_wait_for_one_start_are_one_cold_start(here: World, told: Told) -> None:
