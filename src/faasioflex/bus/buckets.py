@@ -133,7 +133,7 @@ CALLS = StreamPlan(
     None,
     2048 * MIB,
     duplicates_s=0.1,
-    max_messages=1_000_000,
+    max_messages=500_000,
     refuses=True,
 )
 STREAMS = (EVENTS, LOGS, BUILD_LOGS, CALLS)

@@ -28,6 +28,7 @@ from faasioflex.model.names import FunctionName
 
 log = structlog.get_logger(__name__)
 STORE_TIMEOUT_S = 2.0
+KEPT_S = 86_400.0
 BEGUN_AND_FAILED = (DeadlineExceeded, FunctionError, InstanceEnded)  # the function had the call: an outcome, no refusal
 
 
@@ -131,7 +132,7 @@ class Invocations:
             made = replace(made, result=None)
         try:
             async with asyncio.timeout(STORE_TIMEOUT_S):
-                await self._bucket.put(made.invocation_id, made)
+                await self._bucket.put(made.invocation_id, made, ttl_s=KEPT_S)
         except (FfxError, TimeoutError) as error:
             log.warning("an invocation was not kept", invocation=made.invocation_id, error=str(error))
 

@@ -147,7 +147,9 @@ class Settings:
     nats_max_file_bytes: int = _setting(
         16 * 1024 * MIB, "bytes", "JetStream on disk: buckets and streams reserve 5 GiB, and queue_bytes"
     )
-    queue_messages: int = _setting(1_000_000, "calls", "asynchronous ones that may wait, of all functions together")
+    queue_messages: int = _setting(
+        500_000, "calls", "asynchronous ones that may wait, of all functions; 1 KB of the invoker's memory for each"
+    )
     queue_bytes: int = _setting(2048 * MIB, "bytes", "that they may take on disk, of all functions together")
     queue_per_function: int = _setting(200_000, "calls", "asynchronous ones of one function that may wait")
     egress_allow: str = _setting(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -57,7 +57,7 @@ class Entry:
     pauses: int = 0
     task: asyncio.Task[None] | None = None
     cancelled_by: CalledBy | None = None
-    waiters: list[asyncio.Future[Invocation]] = field(default_factory=list)
+    waiters: list[asyncio.Future[Invocation]] | None = None  # for its outcome
 
     @property
     def waits(self) -> bool:

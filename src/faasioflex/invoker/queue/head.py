@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from sys import intern
 from urllib.parse import quote, unquote
 
 from faasioflex.model.messages import QUEUE_SUBJECT
@@ -69,7 +70,7 @@ def read_head(headers: Mapping[str, str]) -> Head | None:
     _, uid, attempts, born, run_at, priority, order, flags, key = fields
     try:
         return Head(
-            "" if uid == _NONE else uid,
+            "" if uid == _NONE else intern(uid),
             int(attempts),
             float(born),
             float(run_at),

@@ -21,7 +21,7 @@ class Index:
     """``route_of``: what is set of a function now. ``surplus``: called with a message that another one of its call replaces.
     ``kept_bytes``: of calls that are kept in memory until they run.
 
-    Every entry costs some 600 bytes, whatever its body; the stream's bounds are so the memory's too.
+    Every entry costs about 1 KB, whatever its body; the stream's bounds are so the memory's too.
     """
 
     def __init__(

@@ -62,6 +62,4 @@ class Removals:
                     await asyncio.sleep(RETRY_S)
                     continue
                 del self._waiting[: len(taken)]
-                for _, then in taken:
-                    if then is not None:
-                        await then()
+                await asyncio.gather(*(then() for _, then in taken if then is not None))

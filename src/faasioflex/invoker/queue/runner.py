@@ -212,16 +212,20 @@ class Runner:
     async def _ended(self, entry: Entry, call: QueuedCall, made: Invocation) -> None:
         """The outcome exists: let the next ones run, tell those who wait, and let the message go."""
         now = self._clock()
-        for waiter in entry.waiters:
+        waiters, entry.waiters = entry.waiters or (), None
+        for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(made)
-        entry.waiters.clear()
         if call.callback is not None:
             self._index.ended(entry, Stage.TELLING, now)
             self._spawn(self._ending, self._tell(entry, call, made))
             return
         ttl_s = self._outcomes.ttl_s(call, made, entry.line.policy.result_ttl_s)
         self._index.ended(entry, Stage.GONE, now)
+        self._remove(entry, made, ttl_s)
+
+    def _remove(self, entry: Entry, made: Invocation, ttl_s: float) -> None:
+        """Its message goes; its outcome stays as long as was set."""
         short = ttl_s < SURE_TTL_S
         self._removals.add(entry.sequence, (lambda: self._outcomes.shorten(made, ttl_s)) if short else None)
 
@@ -244,7 +248,7 @@ class Runner:
     async def cancel(self, entry: Entry, by: CalledBy) -> Invocation | None:
         """Take a call back that waits or runs; what counts then. None: it ended meanwhile, and how is not known here."""
         waiter: asyncio.Future[Invocation] = asyncio.get_running_loop().create_future()
-        entry.waiters.append(waiter)
+        entry.waiters = [*(entry.waiters or ()), waiter]
         if entry.waits:
             entry.cancelled_by = by
             self._index.take_out(entry)
@@ -287,7 +291,9 @@ class Runner:
             self.pump()
             return
         self._index.forget(entry)
-        self._removals.add(entry.sequence)
+        self._remove(
+            entry, made, self._outcomes.ttl_s(replace(call, callback=None), made, entry.line.policy.result_ttl_s)
+        )
 
     async def _tell_again(self, entry: Entry) -> None:
         call = await self._read(entry)
