@@ -69,7 +69,9 @@ CHECKS = [
 async def execute(request: web.Request) -> web.Response:
     document = {"invocation_id": "i", "function": "admin/hello", "revision": 1, "status": "succeeded", "result": 1}
     times = {"created_at": "2026-01-01T00:00:00Z", "started_at": None, "finished_at": None, "duration_ms": None}
-    return web.json_response({**document, "error": None, "attempts": 1, **times, "not_before": None, "redrive_of": None})
+    return web.json_response(
+        {**document, "error": None, "attempts": 1, **times, "not_before": None, "redrive_of": None}
+    )
 
 
 class World:
