@@ -25,7 +25,7 @@ class Traces(Protocol):
     def begin(self, call: Call) -> CallTrace: ...
 
     async def close(self) -> None:
-        """Send what is left. Takes some seconds at most."""
+        """Send what is left. Takes a second at most."""
 
 
 class Untraced:

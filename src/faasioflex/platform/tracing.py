@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 from opentelemetry import context as contexts
 from opentelemetry import trace
@@ -25,11 +28,12 @@ from faasioflex.model.errors import FfxError
 from faasioflex.model.route import Endpoint
 
 SERVICE = "faasioflex-invoker"
-EVERY_MS = 1000
+EVERY_S = 1.0
 EXPORT_S = 5
-CLOSE_S = 2.0
+CLOSE_S = 1.0
 SHORTEST_WAIT_NS = 1_000_000
 _FIELDS = {b"traceparent": "traceparent", b"tracestate": "tracestate"}
+_DECLINED = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f][02468ace]")
 _propagator = TraceContextTextMapPropagator()
 
 
@@ -62,14 +66,14 @@ class _Follow(Sampler):
 
 
 class OtlpTraces:
-    """One per process. Spans go out every second; those that find no room while the collector is away are dropped."""
+    """One per process. Spans go out every ``every_s``; those that find no room while the collector is away are dropped."""
 
-    def __init__(self, tracing: Tracing) -> None:
+    def __init__(self, tracing: Tracing, every_s: float = EVERY_S) -> None:
         resource = Resource.create({"service.name": SERVICE, "service.version": __version__})
         self._provider = TracerProvider(resource=resource, sampler=_Follow(tracing.ratio), shutdown_on_exit=False)
         exporter = OTLPSpanExporter(endpoint=tracing.endpoint, headers=dict(tracing.headers), timeout=EXPORT_S)
         self._provider.add_span_processor(
-            BatchSpanProcessor(exporter, schedule_delay_millis=EVERY_MS, export_timeout_millis=EXPORT_S * 1000)
+            BatchSpanProcessor(exporter, schedule_delay_millis=every_s * 1000, export_timeout_millis=EXPORT_S * 1000)
         )
         self._tracer = self._provider.get_tracer("faasioflex", __version__)
 
@@ -79,6 +83,8 @@ class OtlpTraces:
             for name, value in call.headers
             if (field := _FIELDS.get(name.lower())) is not None
         }
+        if _DECLINED.fullmatch(call.linked_to or given.get("traceparent", "")):
+            return UNTRACED  # most calls, by far: nothing of the SDK is asked
         links: list[Link] = []
         parent = contexts.Context()
         if call.linked_to is not None:
@@ -99,12 +105,18 @@ class OtlpTraces:
         return self._tracer.start_span(name, trace.set_span_in_context(parent), kind, start_time=begin_ns)
 
     async def close(self) -> None:
-        """The SDK's way blocks, as long as the collector lets it."""
-        try:
+        """The SDK's way blocks for as long as the collector lets it: in a thread that nobody waits for at the end."""
+        loop, done = asyncio.get_running_loop(), asyncio.Event()
+
+        def shut() -> None:
+            self._provider.shutdown()
+            with suppress(RuntimeError):  # too late: the loop is closed
+                loop.call_soon_threadsafe(done.set)
+
+        threading.Thread(target=shut, name="traces end", daemon=True).start()
+        with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_S):
-                await asyncio.to_thread(self._provider.shutdown)
-        except TimeoutError:
-            return
+                await done.wait()
 
 
 class _Traced:

@@ -36,7 +36,7 @@ class Traced:
 @pytest.fixture
 async def traced() -> AsyncIterator[Traced]:
     async with collector() as seen:
-        traces = OtlpTraces(Tracing(seen.url, 1.0, (("x-api-key", "of tests"),)))
+        traces = OtlpTraces(Tracing(seen.url, 1.0, (("x-api-key", "of tests"),)), every_s=0.05)
         async with world(traces=traces) as made:
             yield Traced(made, seen)
 
