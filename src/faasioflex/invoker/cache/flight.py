@@ -174,12 +174,14 @@ class Flight:
         self.joinable = False
         self._store.free(self._reserved)
         self._reserved = 0
-        self._end(self, body)
-        self._done = True
-        self._opened.set()
-        self._tell()
-        if self.terms is None and self._leader not in self._readers:
-            self._close_untaken()
+        try:
+            self._end(self, body)
+        finally:  # whatever that says, nobody waits for ever
+            self._done = True
+            self._opened.set()
+            self._tell()
+            if self.terms is None and self._leader not in self._readers:
+                self._close_untaken()
 
     def _close_untaken(self) -> None:
         if self._answer is not None and not self._taken:
