@@ -46,7 +46,7 @@ from faasioflex.model.route import FunctionRoute
 from faasioflex.model.status import DesiredScale, FunctionStatus, traffic
 
 log = structlog.get_logger(__name__)
-WORKERS = 8
+WORKERS = 32  # looks that wait for a write at once: fifty wakes must not wait for each other's
 RETRY_S = 0.5  # after a look that failed because a part is away
 APPLIED_WAIT_S = 2.0  # status says «ready» only when calls go there, but does not wait for ever to say it
 HELD_S = 1.0  # until the next look for room in the namespace's quota

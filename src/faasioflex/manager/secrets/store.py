@@ -131,13 +131,12 @@ class SecretStore:
         self, namespace: str, names: Iterable[str], known: Mapping[str, Entry[SecretRecord]] | None = None
     ) -> dict[str, bytes]:
         """In clear, for an instance. What is not set is left out. ``known``: records by key, instead of asking the leader."""
-        found = {}
-        for name in filter(is_secret_name, names):
-            key = _key(namespace, name)
-            entry = known.get(key) if known is not None else await self._secrets.get(key)
-            if entry is not None:
-                found[name] = await self._opened(entry)
-        return found
+        keys = {name: _key(namespace, name) for name in filter(is_secret_name, names)}
+        if known is not None:
+            entries = [known.get(key) for key in keys.values()]
+        else:  # all at once: a start waits for them
+            entries = await asyncio.gather(*(self._secrets.get(key) for key in keys.values()))
+        return {name: await self._opened(entry) for name, entry in zip(keys, entries, strict=True) if entry is not None}
 
     async def rotate(self, namespace: str, *, actor: str) -> Rotated:
         """A new key for the namespace, and every secret encrypted with it; versions stay.
