@@ -67,8 +67,8 @@ def main() -> None:
     parser.add_argument(
         "--start-s", type=float, default=0.5, help="from the decision for an instance to its first call"
     )
-    parser.add_argument("--functions", type=int, default=150, help="of the Azure shape")
-    parser.add_argument("--hours", type=float, default=3.0, help="of the Azure shape")
+    parser.add_argument("--functions", type=int, default=100, help="of the Azure shape")
+    parser.add_argument("--hours", type=float, default=2.0, help="of the Azure shape")
     parser.add_argument("--quick", action="store_true", help="short traces: does it work?")
     options = parser.parse_args()
     groups: dict[str, Sequence[Trace]] = {

@@ -38,7 +38,7 @@ def lognormal(chance: random.Random, mean_s: float, sigma: float = 0.5) -> float
 def shapes(seed: int, scale: float = 1.0) -> list[Trace]:
     """Step, ramp, spike, day and on-off. ``scale``: of their length."""
     minute, chance = 60.0 * scale, random.Random(seed)  # noqa: S311 - not a secret
-    day = 40 * minute
+    day = 30 * minute
 
     def step(now: float) -> float:
         return 250.0 if 3 * minute <= now < 8 * minute else 25.0
@@ -59,6 +59,6 @@ def shapes(seed: int, scale: float = 1.0) -> list[Trace]:
         poisson("step", step, 14 * minute, chance, most=250.0),
         poisson("ramp", ramp, 12 * minute, chance, most=200.0),
         poisson("spike", spike, 12 * minute, chance, most=400.0),
-        poisson("diurnal", diurnal, 2 * day, chance, most=53.0),
-        poisson("on-off", on_off, 40 * minute, chance, most=40.0),
+        poisson("diurnal", diurnal, 1.5 * day, chance, most=53.0),
+        poisson("on-off", on_off, 32 * minute, chance, most=40.0),
     ]

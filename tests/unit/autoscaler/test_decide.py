@@ -36,6 +36,8 @@ PANIC = Memory(panicking_until=NOW + 9, panic_instances=6)
         ("idle, but calls wait in the queue", replace(CALM, idle_s=61.0, queued=1), POLICY, 1, "queue"),
         ("a call runs: one", busy(0.5), POLICY, 1, "concurrency"),
         ("load for three", busy(20.0, instances=3), POLICY, 3, "concurrency"),
+        ("load fell a little below the boundary", busy(20.5, instances=4), POLICY, 4, "concurrency"),
+        ("load fell below the boundary", busy(19.5, instances=4), POLICY, 3, "concurrency"),
         ("load fell: half of them at once", busy(6.0, instances=5), POLICY, 2, "concurrency"),
         ("never above max", busy(900.0, instances=5), POLICY, 10, "concurrency"),
         ("max was lowered", busy(60.0, instances=9), scaling(max_instances=4), 4, "maximum"),

@@ -106,10 +106,10 @@ def test_the_same_input_gives_the_same_decision(seen: Samples, policy: Policy) -
     assert decide(seen, policy, NOW) == decide(seen, policy, NOW)
 
 
-@pytest.mark.parametrize("mean", [3.0, 9.0, 17.0, 31.0, 60.0])
+@pytest.mark.parametrize("mean", [3.0, 7.0, 9.0, 21.0, 31.0, 49.0, 60.0])
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_noisy_constant_load_does_not_flap(mean: float, seed: int) -> None:
-    """Calls at once of a Poisson process, for ten minutes: the count changes a handful of times, by one, around the mean."""
+    """Calls at once of a Poisson process, for ten minutes: the count changes a few times, by one."""
     chance, window = random.Random(seed), Window()
     policy = Policy(Scaling(max_instances=50), Limits(concurrency=10))
     instances, kept, seen = max(round(mean / 7 + 0.5), 1), Memory(), []
@@ -122,5 +122,5 @@ def test_a_noisy_constant_load_does_not_flap(mean: float, seed: int) -> None:
         seen.append(instances)
     settled = seen[60:]
     changes = sum(1 for before, after in pairwise(settled) if before != after)
-    assert changes <= 12
+    assert changes <= 4
     assert max(settled) - min(settled) <= 1

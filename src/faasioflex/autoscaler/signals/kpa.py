@@ -5,7 +5,8 @@ The stable window's mean decides. When the panic window's mean asks for ``panic_
 ready, panic begins: for a stable window the larger of both means decides, and nothing goes down.
 
 Ours beside it: calls that go on waiting (``waiting``) begin a panic too. What they ask for themselves stays only until the panic
-window has seen the same: a backlog says how many calls are here now, not how many will be.
+window has seen the same: a backlog says how many calls are here now, not how many will be. And a mean close to the
+boundary between two numbers of instances stays with the larger one.
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from faasioflex.autoscaler.samples import Memory, Policy, Proposal, Samples
-from faasioflex.autoscaler.signals.demand import demand
+from faasioflex.autoscaler.signals.demand import Demand, demand
 from faasioflex.autoscaler.signals.waiting import propose as for_waiting
 
+TOLERANCE = (
+    0.05  # of the mean; the KPA has none and flaps where the load is close to what a number of instances carries
+)
 PRESSED_WINDOWS = 2.0  # panic windows for which room for waiting calls stays
 
 
@@ -24,7 +28,7 @@ def propose(samples: Samples, policy: Policy, now: float) -> tuple[Proposal, Mem
     scaling, memory = policy.scaling, samples.memory
     wanted = demand(samples, policy)
     panic_s = max(scaling.stable_window_s * scaling.panic_window_percent / 100, 1.0)
-    best = wanted.proposal(wanted.means.stable, scaling.stable_window_s)
+    best = _steady(wanted.proposal(wanted.means.stable, scaling.stable_window_s), wanted, samples.there)
     quick = wanted.instances(wanted.means.panic)
     pressed = for_waiting(samples, policy)
     lacks = pressed is not None and pressed.instances > max(samples.instances, 1)
@@ -42,6 +46,17 @@ def propose(samples: Samples, policy: Policy, now: float) -> tuple[Proposal, Mem
             best = replace(best, instances=most, reason=reason)
         memory = replace(memory, panic_instances=most)
     return _with_room(best, pressed if lacks else None, memory, PRESSED_WINDOWS * panic_s, now)
+
+
+def _steady(best: Proposal, wanted: Demand, there: int) -> Proposal:
+    """Down only where a little more load would not bring it up again at once."""
+    value = wanted.means.stable
+    if best.instances >= there or value <= 1:
+        return best
+    least = min(wanted.instances(value * (1 + TOLERANCE)), there)
+    if least <= best.instances:
+        return best
+    return replace(best, instances=least, reason=f"{best.reason}; not less for so little")
 
 
 def _with_room(
