@@ -16,7 +16,7 @@ from faasioflex.model.function import MIB, Limits
 from faasioflex.model.instance import Instance
 from faasioflex.runtime.processes import environment_of, pids
 from faasioflex.runtime.sandbox.cgroups import available
-from support.deadline import awaited
+from support.deadline import awaited, eventually
 from support.launcher import World, client, inside
 
 SMALL, LARGE = Limits(memory_bytes=96 * MIB, cpu=0.5), 320 * MIB
@@ -169,3 +169,16 @@ async def test_another_manager_sees_limits_and_frost(world: World) -> None:
     assert (now.memory_bytes, now.frozen) == (LARGE, True)
     await world.driver.thaw(instance.id)
     assert await inside(instance, "result = 1") == 1
+
+
+async def test_a_frozen_one_does_not_outlive_its_launcher(world: World) -> None:
+    instance = await world.ready()
+    await world.driver.freeze(instance.id)
+    mark = (await world.sandbox_of(instance)).encode()
+
+    def alive() -> list[int]:
+        return [pid for pid in pids() if environment_of(pid).get(b"FFX_INSTANCE") == mark]
+
+    assert alive()
+    world.launcher.kill()
+    await eventually(lambda: not alive(), "nothing of it is left")
