@@ -15,6 +15,7 @@ from faasioflex.model.queue import QueuedCall, QueueDepth
 from faasioflex.model.route import FunctionRoute
 
 HELD_BACK_TRIED = 4
+SLACK = 4096
 
 
 class Index:
@@ -40,7 +41,8 @@ class Index:
         self._loaded: dict[str, Entry] | None = {}
         self._accepting: dict[str, list[MessageHead]] = {}
         self._position = 0  # of the last message that the stream has told of
-        self._ahead: set[int] = set()  # messages of calls that ended before the stream told of them
+        self._ahead: set[int] = set()  # messages that are known here before the stream tells of them
+        self._prune_at = SLACK
         self._kept_bytes = kept_bytes
 
     def __len__(self) -> int:
@@ -60,16 +62,19 @@ class Index:
         Nobody here has accepted it, so somebody may have run it: an outcome is looked for before it runs.
         """
         self._position = found.sequence
+        if len(self._ahead) > self._prune_at:  # the stream does not tell of what was gone before it could
+            self._ahead = {sequence for sequence in self._ahead if sequence >= found.sequence}
+            self._prune_at = 2 * len(self._ahead) + SLACK
+        if found.sequence in self._ahead:  # most are our own: nothing of them is read
+            self._ahead.discard(found.sequence)
+            return False
         function, invocation_id = place_of(found.subject)
-        head = read_head(found.headers)
-        if head is None:
-            return None
         if invocation_id in self._accepting:
             self._accepting[invocation_id].append(found)
             return False
-        if found.sequence in self._ahead:
-            self._ahead.discard(found.sequence)
-            return False
+        head = read_head(found.headers)
+        if head is None:
+            return None
         known = self._entries.get(invocation_id)
         if known is not None:
             self._meet(known, head, found.sequence, found.size)
@@ -105,6 +110,8 @@ class Index:
             if found.sequence != sequence:
                 self._surplus(found.sequence)
         made = self._add(function, call.invocation_id, head, sequence, size)
+        if sequence > self._position:
+            self._ahead.add(sequence)
         self.keep(made, call)
         if self._loaded is not None:
             self._loaded[made.id] = made
@@ -199,7 +206,7 @@ class Index:
         """Its message is going."""
         entry.stage = Stage.GONE
         if entry.sequence > self._position:
-            self._ahead.add(entry.sequence)
+            self._ahead.add(entry.sequence)  # a next attempt's
         self._timers.clear(entry)
         if self._entries.get(entry.id) is entry:
             del self._entries[entry.id]

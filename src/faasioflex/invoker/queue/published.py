@@ -34,6 +34,7 @@ GROUP = "invokers"
 MESSAGE_ID = "Nats-Msg-Id"
 PRIORITY, NOT_BEFORE, ORDER_KEY = "Ffx-Priority", "Ffx-Not-Before", "Ffx-Order-Key"
 PASSED_ON = ("content-type", "traceparent", "tracestate")
+REMEMBERED_S, MOST_CALLERS = 1.0, 10_000  # who a connection is of, while nothing changes in the directory
 REFUSED = 10000  # a number of JetStream's errors that it does not use itself
 
 
@@ -45,6 +46,9 @@ class Published:
         self._intake = intake
         self._directory = directory
         self._clock = clock
+        self._callers: dict[str, Caller] = {}
+        self._callers_until = 0.0
+        directory.listen(self._callers.clear)
         self._unsubscribe: Callable[[], Awaitable[None]] | None = None
 
     async def start(self) -> None:
@@ -91,11 +95,18 @@ class Published:
 
     def _caller(self, asker: str) -> Caller:
         """By the badge that the auth callout gave them, which the server tells; nothing that a client sends says who it is."""
-        try:
-            badge = Badge.parse(asker)
-        except ValueError:
-            return NOBODY
-        return caller_of(self._directory, badge, self._clock())
+        now = self._clock()
+        if now >= self._callers_until or len(self._callers) >= MOST_CALLERS:
+            self._callers.clear()
+            self._callers_until = now + REMEMBERED_S
+        caller = self._callers.get(asker)
+        if caller is None:
+            try:
+                caller = caller_of(self._directory, Badge.parse(asker), now)
+            except ValueError:
+                caller = NOBODY
+            self._callers[asker] = caller
+        return caller
 
 
 def options_of(headers: Mapping[str, str], now: float) -> CallOptions:

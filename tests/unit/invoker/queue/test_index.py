@@ -284,3 +284,16 @@ def test_ten_thousand_delays_leave_nothing_behind() -> None:
         kept.end(str(number))
     assert len(kept.index._timers._heap) < 3000
     assert kept.index.next_due() is None
+
+
+def test_what_the_stream_never_tells_of_is_forgotten() -> None:
+    kept = Kept(at_once=100_000)
+    for number in range(1, 20_000):
+        name = str(number)
+        kept.index.expect(HELLO, name)
+        kept.index.accepted(HELLO, make_call(name), HEAD, sequence=number, size=10, now=kept.now)
+        kept.take()
+        kept.end(name)
+    kept.sequence = 19_999
+    kept.put("next")
+    assert kept.index._ahead == set()
