@@ -12,7 +12,7 @@ _FILES = {"cgroup2": "memory.max", "cgroup": "memory.limit_in_bytes"}
 
 
 def machine_budget() -> int:
-    """Bytes that instances may take together by default."""
+    """Bytes that instances, and sandboxes that wait for a function, may take together by default."""
     return int(min([physical_bytes(), *_bounds()]) * SHARE)
 
 

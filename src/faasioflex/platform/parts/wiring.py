@@ -79,7 +79,7 @@ def _manager(_host: Host, bus: Bus, settings: Settings) -> Part:
         platform_url=url,
         secrets=secret_store(bus, settings),
         mint=mint_token,
-        memory_budget_bytes=settings.memory_budget_bytes or machine_budget(),
+        memory_budget_bytes=settings.memory_budget_bytes or machine_budget() - settings.pool_memory_bytes,
         weights=parse_weights(settings.memory_weights),
     )
 
