@@ -49,8 +49,8 @@ class Body:
         return self.whole is not None or not self.started
 
     async def prepare(self, payload_bytes: int | None, admission: Admission, bounds: Bounds) -> None:
-        """Read it where it is small: then a slow client holds no place in an instance. One of no declared length whose sender
-        pauses is meant to be read as it comes, so it is streamed.
+        """Read it where it is small: then a slow client holds no place in an instance. One of no declared length that takes a
+        moment is meant to be read as it comes, so it is streamed.
 
         Raises: PayloadTooLarge, TooManyCalls (memory for bodies), BadRequest, ClientGone.
         """
@@ -62,10 +62,12 @@ class Body:
         self._admission = admission
         if (self._source.length or 0) > bounds.repeatable_body_bytes:
             return
-        patience_s = bounds.streams_after_s if self._source.length is None else None
+        patient_until = None
+        if self._source.length is None:
+            patient_until = asyncio.get_running_loop().time() + bounds.streams_after_s
         while self._kept <= bounds.repeatable_body_bytes:
             try:
-                async with asyncio.timeout(patience_s):
+                async with asyncio.timeout_at(patient_until):
                     piece = await self._read()
             except TimeoutError:
                 return

@@ -22,7 +22,7 @@ class Bounds:
     deadline_slack_s: float = 2.0  # the runtime enforces timeout_s; we are behind it
     continue_s: float = 1.0  # how long a server may take to answer Expect: 100-continue before the body goes anyway
     client_silence_s: float = 60.0  # between bytes of a request's body
-    streams_after_s: float = 0.1  # a body of no declared length that pauses for so long goes on as it comes
+    streams_after_s: float = 0.1  # a body of no declared length that is not whole by then goes on as it comes
     repeatable_body_bytes: int = MIB  # kept until the instance has answered, so that another may be asked
     held_calls: int = 10_000  # waiting, over all functions
     held_bytes: int = 256 * MIB  # of bodies kept, over all functions

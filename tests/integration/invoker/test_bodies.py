@@ -131,6 +131,15 @@ async def test_a_body_that_comes_piece_by_piece_is_read_piece_by_piece(here: Wor
     await here.route("hello", await here.instance(behaviour=reads))
     assert await here.call("POST", data=slow()) == (200, "done")
 
+    async def trickle() -> AsyncIterator[bytes]:
+        """Never a pause: until something has arrived."""
+        while arrived.empty():
+            yield b"."
+            await asyncio.sleep(0.01)
+
+    async with asyncio.timeout(10):
+        assert await here.call("POST", data=trickle()) == (200, "done")
+
 
 async def test_a_client_that_leaves_within_its_body_is_no_call(here: World) -> None:
     instance = await here.instance()
