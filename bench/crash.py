@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -155,8 +156,13 @@ class Victim:
         return await nats.connect(given["url"], given["user"], given["password"], name="crash", wait_s=READY_S)
 
 
-async def crash(calls: int, kills: int, folder: Path, *, chance: random.Random, every_s: float = 1.0) -> Seen:
-    """Make ``calls`` while there are ``kills``; what came of it. Raises: RuntimeError where the platform does not come back."""
+async def crash(
+    calls: int, kills: int, folder: Path, *, chance: random.Random, every_s: float = 1.0, to_the_end: bool = False
+) -> Seen:
+    """Make ``calls`` while there are ``kills``, or with ``to_the_end`` as many more as there is time for; what came of it.
+
+    Raises: RuntimeError where the platform does not come back.
+    """
     seen, victim = Seen(), Victim(folder)
     folder.chmod(0o755)
     victim.runs.touch()
@@ -166,10 +172,20 @@ async def crash(calls: int, kills: int, folder: Path, *, chance: random.Random, 
         async with httpx.AsyncClient(timeout=CALL_S, trust_env=False) as client:
             await _register(victim, client, seen)
             began = time.monotonic()
-            killer = asyncio.create_task(_kill(victim, kills, chance, every_s, seen))
+            made = asyncio.Event()
+            killer = asyncio.create_task(
+                _kill(
+                    victim,
+                    lambda: sum(seen.kills.values()) < kills or (to_the_end and not made.is_set()),
+                    chance,
+                    every_s,
+                    seen,
+                )
+            )
             numbers = iter(range(calls))
             await asyncio.gather(*(_make_calls(victim, client, numbers, seen) for _ in range(CLIENTS)))
             seen.accept_s = time.monotonic() - began
+            made.set()
             await killer
             await _wait_for_all(victim, seen)
             seen.all_s = time.monotonic() - began
@@ -203,9 +219,9 @@ async def _make_calls(victim: Victim, client: httpx.AsyncClient, numbers: Any, s
         seen.accepted[made["invocation_id"]] = number
 
 
-async def _kill(victim: Victim, kills: int, chance: random.Random, every_s: float, seen: Seen) -> None:
+async def _kill(victim: Victim, goes_on: Callable[[], bool], chance: random.Random, every_s: float, seen: Seen) -> None:
     order: list[str] = []
-    for _ in range(kills):
+    while goes_on():
         order = order or chance.sample(KILLED, len(KILLED))
         await asyncio.sleep(every_s * (0.5 + chance.random()))
         what = order.pop()
@@ -243,19 +259,24 @@ def _right(made: Invocation, number: int) -> bool:
     return made.status == "succeeded" and bool(made.result == {"number": number})
 
 
+async def _as(given: argparse.Namespace, folder: Path, chance: random.Random) -> Seen:
+    return await crash(given.calls, given.kills, folder, chance=chance, every_s=given.every, to_the_end=True)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description="Kill everything while calls are accepted, and count what came of them."
     )
     parser.add_argument("--calls", type=int, default=20_000)
-    parser.add_argument("--kills", type=int, default=40)
+    parser.add_argument("--kills", type=int, default=20, help="at least; it goes on as long as calls are made")
+    parser.add_argument("--every", type=float, default=2.0, metavar="S", help="seconds between two kills, on average")
     parser.add_argument("--seed", type=int, default=None, help="of the order of kills")
     given = parser.parse_args()
     seed = given.seed if given.seed is not None else random.SystemRandom().randrange(1_000_000)
     folder = Path(tempfile.mkdtemp(prefix="ffxcrash", dir="/tmp"))
-    print(f"{given.calls} calls, {given.kills} kills, seed {seed}", flush=True)
+    print(f"{given.calls} calls, at least {given.kills} kills, seed {seed}", flush=True)
     try:
-        seen = asyncio.run(crash(given.calls, given.kills, folder, chance=random.Random(seed)))  # noqa: S311
+        seen = asyncio.run(_as(given, folder, random.Random(seed)))  # noqa: S311
         print("\n".join(seen.lines()), flush=True)
         if seen.fine:
             shutil.rmtree(folder, ignore_errors=True)
