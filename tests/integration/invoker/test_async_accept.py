@@ -168,6 +168,17 @@ async def test_the_policy_and_rates_are_asked_before_it_is_stored(here: World) -
     assert (limited["status"], limited["code"]) == (429, "rate-limited")
 
 
+async def test_who_may_only_call_has_nothing_signed_with_secrets(here: World) -> None:
+    """With signatures of what they choose they could guess a secret at leisure."""
+    await here.route("hello", await here.instance(), visibility="authenticated")
+    callback = {"url": "https://a.example", "secret": "db-password"}
+    await accepted(here, callback=callback)
+    here.token = here.identity.token(await here.identity.user("bob"))
+    body = {"function": "acme/hello", "mode": "async", "callback": callback}
+    assert (await here.problem("POST", EXECUTE, json=body))["code"] == "not-allowed"
+    await accepted(here, callback="https://a.example")
+
+
 async def test_nobody_in_particular_has_no_idempotency_keys(here: World) -> None:
     """Whose would they be? Another stranger with the same key would get this one's result."""
     await here.route("hello", await here.instance(), visibility="public")

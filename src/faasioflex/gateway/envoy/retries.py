@@ -18,9 +18,10 @@ _BEFORE_A_BYTE = "connect-failure,refused-stream,reset-before-request"
 _PATIENT = {"num_retries": 22, "retry_back_off": {"base_interval": "0.001s", "max_interval": "0.5s"}}
 
 
-def waiting(*, resets: bool) -> Json:
-    """For one of our own parts, which may be restarting."""
-    return {"retry_on": _BEFORE_A_BYTE + (",reset" if resets else ""), **_PATIENT}
+def waiting(*, resets: bool, longer: bool = False) -> Json:
+    """For one of our own parts, which may be restarting. ``longer``: some ten seconds, as the API waits for the invoker."""
+    tries = {"num_retries": 48} if longer else {}
+    return {"retry_on": _BEFORE_A_BYTE + (",reset" if resets else ""), **_PATIENT, **tries}
 
 
 def next_priority(*, resets: bool, first_byte_s: float) -> Json:

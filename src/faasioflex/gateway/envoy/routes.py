@@ -136,7 +136,7 @@ def routes_to(cluster: str, match: Json, again: str | None, settings: EnvoySetti
                 "cluster": cluster,
                 "timeout": "0s",
                 "idle_timeout": seconds(settings.longest_timeout_s + 60),
-                "retry_policy": retries.waiting(resets=methods is not None),
+                "retry_policy": retries.waiting(resets=methods is not None, longer=again is None),
             },
             # said, because a request that came by another route before would keep that one's
             "request_body_buffer_limit": 64 * KIB,

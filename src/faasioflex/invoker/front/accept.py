@@ -10,12 +10,13 @@ from typing import Any
 
 from aiohttp import web
 
+from faasioflex.identity.policy import Resource, permitted
 from faasioflex.invoker.call import Call
 from faasioflex.invoker.caller import Caller
 from faasioflex.invoker.queue.options import CallOptions
 from faasioflex.model.callback import check_url
 from faasioflex.model.egress import Destination
-from faasioflex.model.errors import FieldError, Invalid, PayloadTooLarge
+from faasioflex.model.errors import FieldError, Invalid, NotAllowed, PayloadTooLarge
 from faasioflex.model.execute import QueuedIn
 from faasioflex.model.invocation import Invocation
 from faasioflex.model.validation import invalid, pointer, validate
@@ -75,6 +76,7 @@ class Acceptance:
                 check_url(options.callback.url, self._callback_hosts)
             except ValueError as error:
                 raise invalid(FieldError(places.of("callback"), str(error))) from None
+            check_secret(call, options)
         if len(call.body.whole or b"") > LONGEST_BODY:
             raise too_large(call)
         call.headers = [field for field in call.headers if field[0].lower() not in _NOT_FOR_THE_FUNCTION]
@@ -93,6 +95,18 @@ def check_key(caller: Caller, options: QueuedIn, places: Places) -> None:
     if options.idempotency_key is not None and caller.principal.kind == "anonymous":
         raise invalid(
             FieldError(places.of("idempotency_key"), "Needs a token: without one nobody knows whose key it is")
+        )
+
+
+def check_secret(call: Call, options: QueuedIn) -> None:
+    """Who could have anything signed with a secret could guess it at leisure. Raises: NotAllowed."""
+    namespace = call.target.function.namespace
+    if options.callback is None or options.callback.secret is None:
+        return
+    if "deploy" not in permitted(call.caller.principal, Resource("secret", namespace)):
+        raise NotAllowed(
+            f"You may not have callbacks signed with secrets of {namespace}: that takes who may set them. Leave the secret out, "
+            "and the callback key of the namespace signs"
         )
 
 
