@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 from aiohttp import web
 
@@ -45,6 +46,21 @@ async def test_the_least_busy_instance_takes_the_next_call() -> None:
             gate.set()
             await asyncio.gather(*calls)
         assert world.invoker.seen == []
+
+
+async def test_a_body_of_any_size_goes_on_to_the_invoker_where_the_instance_is_full() -> None:
+    """It says so before it reads the body, so what the gateway keeps for a second try is enough."""
+    async with stack() as world:
+        full = await world.instance("full")
+        full.concurrency = 0
+        await world.gateway.apply(table(1, acme_a=[revision(1, full, payload_bytes=None)]))
+
+        async def pieces() -> AsyncIterator[bytes]:
+            for _ in range(24):
+                yield b"x" * (1 << 20)
+
+        assert await world.call("POST", "/f/acme/a", data=pieces()) == (200, "invoker")
+        assert len(world.invoker.seen[-1].body) == 24 << 20
 
 
 def route(instance: Origin, **fields: CachePolicy | Cors) -> dict[str, FunctionRoute]:
