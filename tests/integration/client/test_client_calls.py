@@ -10,6 +10,7 @@ import pytest
 
 from faasioflex.client import ApiError, AsyncClient, Client, Unreachable
 from faasioflex.model.errors import (
+    DeadLetterNotFound,
     FunctionExists,
     FunctionNotFound,
     Invalid,
@@ -100,6 +101,40 @@ async def test_a_function_lives_through_the_asynchronous_client(platform: SmallP
         await client.delete("hello")
         with pytest.raises(FunctionNotFound):
             await client.get("hello")
+
+
+def test_queued_calls_and_dead_letters_by_the_blocking_client(platform: SmallPlatform) -> None:
+    with Client(platform.url, token=platform.token) as client:
+        client.register(HELLO, wait_s=20)
+        made = client.execute("hello", {"n": 1}, mode="async", idempotency_key="k", not_before=5)
+        assert (made.status, made.ended) == ("queued", False)
+        assert client.invocation(made.invocation_id, wait_s=5).result["not_before"] == 5
+        waits = client.execute("hello", {"wait": True}, mode="async")
+        assert client.cancel(waits.invocation_id).status == "cancelled"
+        dead = [client.execute("hello", {"fail": "no"}, mode="async").invocation_id for _ in range(3)]
+        assert {one.invocation_id for one in client.dead_letters("hello")} == set(dead)
+        found = client.dead_letter(dead[0])
+        assert (found.status, found.attempts, found.last_error, found.payload) == ("dead", 3, "it broke", {"a": 1})
+        assert client.redrive(dead[0]).redrive_of == dead[0]
+        client.delete_dead_letter(dead[1])
+        assert client.redrive_all("hello") == 1
+        assert client.purge("hello") == 0
+        with pytest.raises(DeadLetterNotFound):
+            client.dead_letter(dead[2])
+        assert client.callback_key().key.startswith("whsec_")
+
+
+async def test_queued_calls_and_dead_letters_by_the_asynchronous_client(platform: SmallPlatform) -> None:
+    async with AsyncClient(platform.url, token=platform.token) as client:
+        await client.register(HELLO, wait_s=20)
+        waits = await client.execute("hello", {"wait": True}, mode="async")
+        assert (await client.cancel(waits.invocation_id)).status == "cancelled"
+        dead = [(await client.execute("hello", {"fail": "no"}, mode="async")).invocation_id for _ in range(3)]
+        assert {one.invocation_id async for one in client.dead_letters()} == set(dead)
+        assert (await client.redrive(dead[0])).redrive_of == dead[0]
+        await client.delete_dead_letter(dead[1])
+        assert (await client.redrive_all("hello"), await client.purge("hello")) == (1, 0)
+        assert (await client.callback_key("admin")).previous == ()
 
 
 async def _until(lines: Any, last: str) -> Any:

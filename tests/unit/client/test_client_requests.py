@@ -9,6 +9,10 @@ from typing import Any
 import pytest
 
 from faasioflex.client import AsyncClient, Client, RetryPolicy, calls
+from faasioflex.client.asynchronous_identity import AsyncIdentityMethods
+from faasioflex.client.asynchronous_queue import AsyncQueueMethods
+from faasioflex.client.blocking_identity import IdentityMethods
+from faasioflex.client.blocking_queue import QueueMethods
 from faasioflex.client.request import Request, Response
 from faasioflex.client.wire import LineSplitter, Target, encoded
 from faasioflex.model.errors import BadRequest, Invalid
@@ -147,6 +151,9 @@ def test_waits_grow_obey_retry_after_and_end() -> None:
     assert policy.wait_s(post, 1, refused=True, response=None) == 0.1
     assert policy.wait_s(post, 1, refused=False, response=None) is None
     assert policy.wait_s(post, 1, refused=False, response=busy) is None
+    keyed = calls.execute(HELLO, None, {"idempotency_key": "k"}, None)  # one call, however often it is sent
+    assert policy.wait_s(keyed, 1, refused=False, response=None) == 0.1
+    assert policy.wait_s(keyed, 1, refused=False, response=busy) == 2.0
 
 
 def _public(kind: type) -> dict[str, inspect.Signature]:
@@ -157,9 +164,13 @@ def _public(kind: type) -> dict[str, inspect.Signature]:
     }
 
 
-def test_both_clients_have_the_same_methods_with_the_same_parameters() -> None:
-    blocking, asynchronous = _public(Client), _public(AsyncClient)
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(Client, AsyncClient), (QueueMethods, AsyncQueueMethods), (IdentityMethods, AsyncIdentityMethods)],
+)
+def test_both_clients_have_the_same_methods_with_the_same_parameters(one: type, other: type) -> None:
+    blocking, asynchronous = _public(one), _public(other)
     assert blocking.keys() == asynchronous.keys()
     for name, signature in blocking.items():
         assert list(signature.parameters.values()) == list(asynchronous[name].parameters.values()), name
-        assert inspect.getdoc(getattr(Client, name)) == inspect.getdoc(getattr(AsyncClient, name)), name
+        assert inspect.getdoc(getattr(one, name)) == inspect.getdoc(getattr(other, name)), name
