@@ -67,8 +67,8 @@ class Samples:
 
     ``at_once``: calls in progress and waiting, each once. ``rate``: calls that began per second. ``waiting`` and ``crowd``: calls
     that wait, and calls at once, in the newest report of waiting calls; ``pressed``: the fewer of the last two such reports, if
-    they followed each other; else 0. ``queued``: asynchronous calls that may run.
-    ``p95_ms``: of the calls since the instances changed; None where there are too few. ``cpu_share``, ``memory_share``: of the
+    they followed each other; else 0. ``queued``: asynchronous calls that may run. ``p95_ms``: of the calls since the instances
+    changed; None where there are too few. ``cpu_used``: in instances that use all of their limit, ``memory_share``: of the
     instances' limits together; None while not known. ``instances``: ready ones. ``desired``: what was decided before, None
     where nothing was. ``idle_s``: since the last call was seen to run; None while one runs. ``blind``: somebody who must tell
     of calls does not. ``usage_lost``: nobody tells of CPU and memory any more.
@@ -81,7 +81,7 @@ class Samples:
     pressed: int = 0
     queued: int = 0
     p95_ms: float | None = None
-    cpu_share: Means | None = None
+    cpu_used: Means | None = None
     memory_share: float | None = None
     instances: int = 0
     desired: int | None = None

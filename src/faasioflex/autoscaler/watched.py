@@ -69,7 +69,7 @@ class Watched:
         cores = usage.cpu_limit or limits.cpu * usage.instances
         memory_bytes = usage.memory_limit_bytes or limits.memory_bytes * usage.instances
         if period_s > 0 and cores > 0 and not grew:
-            self.cpu.add(now, usage.cpu_s / period_s / cores, kept_s)
+            self.cpu.add(now, usage.cpu_s / period_s / cores * usage.instances, kept_s)
         settled = usage.instances == self.instances and now - self.changed_at >= USAGE_SETTLED_S
         self.memory_share = usage.memory_bytes / memory_bytes if settled and memory_bytes else None
 
@@ -111,7 +111,7 @@ class Watched:
             pressed=min(before, crowd),
             queued=sum(self.queued.values()),
             p95_ms=self._p95_ms(now, stable_s) if scaling.latency_p95_ms is not None else None,
-            cpu_share=Means(self.cpu.mean(now, stable_s), self.cpu.mean(now, short_s)) if fresh and instances else None,
+            cpu_used=Means(self.cpu.mean(now, stable_s), self.cpu.mean(now, short_s)) if fresh and instances else None,
             memory_share=self.memory_share if fresh else None,
             instances=instances,
             desired=desired,

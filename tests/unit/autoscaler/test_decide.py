@@ -65,14 +65,15 @@ PANIC = Memory(panicking_until=NOW + 9, panic_instances=6)
         ("slowly up", busy(60.0, instances=2), scaling(max_up_rate=1.5), 3, "concurrency"),
         ("slowly down", busy(0.0, instances=9), scaling(max_down_rate=1.5), 6, "concurrency"),
         ("fast down", busy(0.0, instances=9), scaling(max_down_rate=1000.0), 1, "concurrency"),
-        ("CPU", busy(1.0, instances=2, cpu_share=Means(0.5, 1.5)), POLICY, 4, "cpu"),
-        ("CPU at the threshold", busy(1.0, instances=2, cpu_share=Means(0.8, 0.8)), POLICY, 2, "cpu"),
-        ("CPU a little below it", busy(1.0, instances=4, cpu_share=Means(0.57, 0.57)), POLICY, 4, "cpu"),
-        ("CPU far below it", busy(1.0, instances=4, cpu_share=Means(0.2, 0.2)), POLICY, 2, "cpu"),
-        ("CPU is not looked at", busy(1.0, instances=2, cpu_share=Means(2.0, 2.0)), scaling(cpu_percent=None), 1, "concurrency"),
+        ("CPU", busy(1.0, instances=2, cpu_used=Means(1.0, 3.0)), POLICY, 4, "cpu"),
+        ("CPU of one, and the second has just come", busy(1.0, instances=2, cpu_used=Means(1.0, 1.0)), POLICY, 2, "cpu"),
+        ("CPU at the threshold", busy(1.0, instances=2, cpu_used=Means(1.6, 1.6)), POLICY, 2, "cpu"),
+        ("CPU a little below it", busy(1.0, instances=4, cpu_used=Means(2.28, 2.28)), POLICY, 4, "cpu"),
+        ("CPU far below it", busy(1.0, instances=4, cpu_used=Means(0.8, 0.8)), POLICY, 2, "cpu"),
+        ("CPU is not looked at", busy(1.0, instances=2, cpu_used=Means(4.0, 4.0)), scaling(cpu_percent=None), 1, "concurrency"),
         ("queue", busy(1.0, instances=2, queued=401), POLICY, 5, "queue"),
         ("queue is not looked at", busy(1.0, queued=401), scaling(queue_per_instance=None), 1, "concurrency"),
-        ("the largest wins", busy(20.0, instances=2, queued=250, cpu_share=Means(1.6, 1.6)), POLICY, 4, "cpu"),
+        ("the largest wins", busy(20.0, instances=2, queued=250, cpu_used=Means(3.2, 3.2)), POLICY, 4, "cpu"),
         ("minimum", replace(CALM, idle_s=900.0), scaling(min_instances=2), 2, "minimum"),
         ("minimum, not of what serves no more", replace(CALM, idle_s=900.0), replace(scaling(min_instances=2), serves=False), 0, "idle"),
         ("schedule", replace(CALM, idle_s=900.0), replace(scaling(min_instances=1), scheduled=3), 3, "schedule"),
@@ -147,7 +148,7 @@ def test_a_decision_says_signal_value_threshold_and_unit() -> None:
     why = decide(busy(20.0), POLICY, NOW).why
     assert (why.signal, why.value, why.threshold, why.unit) == ("concurrency", 20.0, 7.0, "calls")
     assert why.reason.startswith("20.0 calls at once over 6")
-    why = decide(busy(1.0, instances=2, cpu_share=Means(1.0, 1.0)), POLICY, NOW).why
+    why = decide(busy(1.0, instances=2, cpu_used=Means(2.0, 2.0)), POLICY, NOW).why
     assert (why.value, why.threshold, why.unit) == (100.0, 80.0, "percent")
     assert why.reason == "the instances use 100 % of their CPU, 80 % is the threshold"
     why = decide(replace(CALM, idle_s=90.0), POLICY, NOW).why

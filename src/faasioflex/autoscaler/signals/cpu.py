@@ -1,4 +1,4 @@
-"""CPU as a proportion, as the Horizontal Pod Autoscaler's: instances x used / threshold
+"""CPU as a proportion, as the Horizontal Pod Autoscaler's: what is used / threshold
 (https://kubernetes.io/docs/concepts/workloads/autoscaling/horizontal-pod-autoscale/, algorithm details), and with its tolerance
 of a tenth: below the threshold only so many go that the rest stays a tenth below it.
 """
@@ -12,13 +12,15 @@ TOLERANCE = 0.1
 
 def propose(samples: Samples, policy: Policy) -> Proposal | None:
     """None where it is not looked at or not known."""
-    threshold, share = policy.scaling.cpu_percent, samples.cpu_share
-    if threshold is None or share is None or not samples.instances:
+    threshold, used = policy.scaling.cpu_percent, samples.cpu_used
+    if threshold is None or used is None or not samples.instances:
         return None
-    percent = 100 * max(share.stable, share.panic)
+    # Not a share of those that are there now: that was measured when there were fewer, or more.
+    whole = max(used.stable, used.panic)
+    percent = 100 * whole / samples.instances
     if percent > threshold:
-        instances = ceil(samples.instances * percent / threshold)
+        instances = ceil(100 * whole / threshold)
     else:
-        instances = min(samples.instances, ceil(samples.instances * percent / (threshold * (1 - TOLERANCE))))
+        instances = min(samples.instances, ceil(100 * whole / (threshold * (1 - TOLERANCE))))
     reason = f"the instances use {percent:.0f} % of their CPU, {threshold} % is the threshold"
     return Proposal(instances, "cpu", round(percent, 1), float(threshold), "percent", reason)
