@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from aiohttp import web
 
+from faasioflex.invoker.bounds import Bounds
 from faasioflex.model.egress import parse_all
 from faasioflex.model.function import Cors, Limits, RateLimit
 from support.deadline import awaited, eventually
@@ -153,6 +155,16 @@ async def test_a_body_that_no_message_holds_is_told_of_the_direct_path(here: Wor
     assert "streams" in problem["detail"]
     made = await preferred(here, data=large[: 11 << 20])
     assert (await outcome(here, made["invocation_id"])).result == 11 << 20
+
+
+async def test_bodies_of_calls_that_are_queued_are_bounded_together() -> None:
+    async with world(bounds=replace(Bounds(), held_bytes=1000)) as here:
+        await here.route("hello", await here.instance())
+        for target, headers in ((HELLO, {"Prefer": "respond-async"}), (EXECUTE, {"Content-Type": "application/json"})):
+            problem = await here.problem("POST", target, data=b" " * 1001, headers=headers)
+            assert (problem["status"], problem["code"]) == (429, "queue-full")
+        await accepted(here, payload="x" * 500)
+        assert here.invoker._admission.held_bytes == 0
 
 
 async def test_the_policy_and_rates_are_asked_before_it_is_stored(here: World) -> None:

@@ -9,14 +9,16 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from faasioflex.invoker.admission import Admission
+from faasioflex.invoker.call import Call
 from faasioflex.invoker.caller import Caller
 from faasioflex.invoker.front.accept import OF_BODY, Acceptance, check_key
 from faasioflex.invoker.front.door import Door
 from faasioflex.invoker.front.reply import Reply
-from faasioflex.invoker.front.request import read_whole
+from faasioflex.invoker.front.request import whole_body
 from faasioflex.invoker.headers import server_timing
 from faasioflex.invoker.http1.head import Headers
-from faasioflex.invoker.invocations import Invocations, json_call
+from faasioflex.invoker.invocations import Ended, Invocations, json_call
 from faasioflex.invoker.keyed import KeyedCalls
 from faasioflex.invoker.outcome import to_json_bytes
 from faasioflex.model.errors import (
@@ -26,7 +28,7 @@ from faasioflex.model.errors import (
     PayloadTooLarge,
     UnsupportedMediaType,
 )
-from faasioflex.model.execute import read_execute
+from faasioflex.model.execute import ExecuteIn, read_execute
 from faasioflex.model.invocation import Invocation
 from faasioflex.model.names import FunctionName
 from faasioflex.model.sender import check_sender
@@ -48,6 +50,7 @@ class Execute:
         acceptance: Acceptance,
         keyed: KeyedCalls,
         *,
+        admission: Admission,
         hosts: Container[str] = (),
         url: str = "",
     ) -> None:
@@ -55,6 +58,7 @@ class Execute:
         self._door = door
         self._acceptance = acceptance
         self._keyed = keyed
+        self._admission = admission
         self._hosts = hosts
         self._url = url
 
@@ -67,36 +71,41 @@ class Execute:
         if request.content_type != "application/json":
             raise UnsupportedMediaType("Send application/json and say so in Content-Type")
         caller, _ = await self._door.caller(request)
-        body = await read_whole(request, LONGEST_BODY)
-        if body is None:
-            raise PayloadTooLarge(
-                f"The body is larger than the {LONGEST_BODY // MIB} MiB that are taken here: a larger one goes to /f/NAMESPACE/NAME"
+        async with whole_body(request, LONGEST_BODY, self._admission) as body:
+            if body is None:
+                raise PayloadTooLarge(
+                    f"The body is larger than the {LONGEST_BODY // MIB} MiB that are taken here: a larger one goes to "
+                    "/f/NAMESPACE/NAME"
+                )
+            asked = read_execute(json_of(body))
+            call = json_call(
+                _named(asked.function, caller),
+                _payload(asked.payload),
+                caller=caller,
+                request_id=request_id,
+                revision=asked.revision,
+                timeout_s=asked.timeout_s,
+                headers=_traces(request),
             )
-        asked = read_execute(json_of(body))
-        function = _named(asked.function, caller)
-        call = json_call(
-            function,
-            _payload(asked.payload),
-            caller=caller,
-            request_id=request_id,
-            revision=asked.revision,
-            timeout_s=asked.timeout_s,
-            headers=_traces(request),
-        )
+            if asked.mode == "async":
+                made = await self._acceptance.accept(call, asked)
+            else:
+                ended = await self._wait_for(call, asked)
         if asked.mode == "async":
-            await answer_accepted(reply, await self._acceptance.accept(call, asked), request_id, url=self._url)
+            await answer_accepted(reply, made, request_id, url=self._url)
             return
-        if asked.idempotency_key is None:
-            ended = await self._invocations.run(call)
-        else:
-            check_key(caller, asked, OF_BODY)
-            ended = await self._keyed.run(call, asked.idempotency_key)
         headers = {**ALWAYS, "X-Request-Id": request_id}
         if ended.invocation.revision is not None:
             headers["Ffx-Revision"] = str(ended.invocation.revision)
         if ended.start_ms is not None:
             headers["Server-Timing"] = server_timing(ended.start_ms)
         await reply.document(200, headers, to_json_bytes(ended.invocation))
+
+    async def _wait_for(self, call: Call, asked: ExecuteIn) -> Ended:
+        if asked.idempotency_key is None:
+            return await self._invocations.run(call)
+        check_key(call.caller, asked, OF_BODY)
+        return await self._keyed.run(call, asked.idempotency_key)
 
 
 async def answer_accepted(

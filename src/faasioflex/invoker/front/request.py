@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import select
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 from aiohttp import web
 from aiohttp.client_exceptions import ClientPayloadError
 
+from faasioflex.invoker.admission import Admission
 from faasioflex.invoker.body import Body, ClientGone
 from faasioflex.invoker.call import Call
 from faasioflex.invoker.headers import request_id, towards_instance
@@ -43,26 +44,41 @@ class RequestSource:
             raise ClientGone from error
 
 
-async def read_whole(request: web.BaseRequest, most: int) -> bytes | None:
-    """The body; None where it has more than ``most`` bytes. Raises: RequestTimeout, ClientGone."""
-    if (request.content_length or 0) > most:
-        return None
-    if request.content.is_eof() and request.content.exception() is None:  # it came together with the head
-        whole = request.content.read_nowait(-1)
-        return whole if len(whole) <= most else None
-    source = RequestSource(request)
+@asynccontextmanager
+async def whole_body(request: web.BaseRequest, most: int, admission: Admission) -> AsyncIterator[bytes | None]:
+    """The body, accounted for as long as this is open; None where it has more than ``most`` bytes.
+
+    Raises: RequestTimeout, TooManyCalls (memory for bodies), ClientGone.
+    """
     pieces: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout(LONGEST_READ_S):
-            while piece := await asyncio.wait_for(source.read(), LONGEST_SILENCE_S):
+        if (request.content_length or 0) > most:
+            yield None
+            return
+        async with aclosing(_pieces(request)) as coming:
+            async for piece in coming:
+                admission.keep(len(piece))
                 size += len(piece)
                 if size > most:
-                    return None
+                    break
                 pieces.append(piece)
+        yield b"".join(pieces) if size <= most else None
+    finally:
+        admission.free(size)
+
+
+async def _pieces(request: web.BaseRequest) -> AsyncGenerator[bytes, None]:
+    if request.content.is_eof() and request.content.exception() is None:  # it came together with the head
+        yield request.content.read_nowait(-1)
+        return
+    source = RequestSource(request)
+    try:
+        async with asyncio.timeout(LONGEST_READ_S):
+            while piece := await asyncio.wait_for(source.read(), LONGEST_SILENCE_S):
+                yield piece
     except TimeoutError:
         raise RequestTimeout("The rest of the request did not come in time") from None
-    return b"".join(pieces)
 
 
 def call_of(request: web.BaseRequest, target: Target, request_id: str) -> Call:
