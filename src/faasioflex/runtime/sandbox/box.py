@@ -72,7 +72,7 @@ class SandboxBox:
         self._init_handle: int | None = None  # a pidfd: its number is nobody else's while we hold it
         self._killed = False
         self._memory_bytes, self._cpu = order.memory_bytes, order.cpu
-        self._patient = order.patient
+        self._patient = order.patient and uid is not None  # a plain user could not take it back
         self._started = False
         self._stopped: Stopped | None = None  # while it is frozen, where its group has no freezer
 
@@ -137,7 +137,7 @@ class SandboxBox:
             uid=self.uid,
             processes=self._order.processes + OWN_PROCESSES,
             disk_bytes=self._order.disk_bytes,
-            patient=self._order.patient,
+            patient=self._patient,
         )
 
     async def _hold_init(self) -> None:
