@@ -14,6 +14,7 @@ from faasioflex.bus.buckets import FUNCTIONS, LOGS, REVISIONS, ROUTES
 from faasioflex.bus.mirror import Mirror
 from faasioflex.bus.nats import NatsBus, setup
 from faasioflex.bus.nats.bucket import NatsBucket
+from faasioflex.bus.nats.link import LinkLost
 from faasioflex.bus.port import Bucket
 from faasioflex.model.errors import Conflict, Unavailable
 from faasioflex.model.function import FunctionRecord
@@ -249,18 +250,18 @@ async def test_a_lost_acknowledgement_is_neither_a_conflict_nor_a_second_write(
         (bucket.delete("acme.new", first + 2), None),
     ):
         link = await bus.jetstream.connection.link(None)
-        request = link.client.request
+        request = link.request
 
         async def and_die(*arguments, request=request, link=link, **options):  # type: ignore[no-untyped-def]
             answer = await request(*arguments, **options)
-            link.client.request = request
+            link.request = request
             assert b'"seq"' in answer.data
             server.kill()
             server.start()
             link.end()
-            await asyncio.Event().wait()
+            raise LinkLost("before the answer was there")
 
-        link.client.request = and_die
+        link.request = and_die
         assert await write == stored
     state = (await bus.jetstream.api("STREAM.INFO.KV_ffx_functions"))["state"]
     assert state["last_seq"] == first + 3
@@ -274,17 +275,16 @@ async def test_after_a_lost_acknowledgement_what_somebody_else_wrote_stays(serve
     ):
         first = await bucket.create("acme.hello", function_record("acme", "hello"))
         link = await bus.jetstream.connection.link(None)
-        request = link.client.request
+        request = link.request
 
         async def and_lose(*arguments, request=request, link=link, bucket=bucket, **options):  # type: ignore[no-untyped-def]
             answer = await request(*arguments, **options)
-            link.client.request = request
+            link.request = request
             await bucket.put("acme.hello", function_record("acme", "hello", uid="somebody else"))
             link.end()
-            await asyncio.Event().wait()
-            return answer
+            raise LinkLost(f"before the answer was there: {answer}")
 
-        link.client.request = and_lose
+        link.request = and_lose
         update = bucket.update("acme.hello", function_record("acme", "hello", latest=2), first)
         if succeeds:
             assert await update == first + 1
