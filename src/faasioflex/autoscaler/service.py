@@ -15,13 +15,15 @@ import structlog
 from faasioflex.autoscaler.deciding import View, request_of, verdict, writes
 from faasioflex.autoscaler.intake import Intake
 from faasioflex.autoscaler.schedule import Scheduled, scheduled
-from faasioflex.bus.buckets import FUNCTIONS, ROUTES, SCALE
+from faasioflex.bus.buckets import FUNCTIONS, LEASES, ROUTES, SCALE
 from faasioflex.bus.codec import encode
+from faasioflex.bus.lease import Lease
 from faasioflex.bus.mirror import Mirror
 from faasioflex.bus.port import Bus
 from faasioflex.model.errors import FfxError
 from faasioflex.model.function import FunctionRecord
 from faasioflex.model.messages import SCALE_SUBJECT
+from faasioflex.model.queue import LeaseRecord
 from faasioflex.model.route import FunctionRoute
 from faasioflex.model.status import DesiredScale
 
@@ -33,7 +35,7 @@ WRITERS = 16
 
 
 class Autoscaler:
-    """``members``: who must report, or nothing is scaled down."""
+    """``members``: who must report, or nothing is scaled down. ``member``: of several autoscalers one decides (a lease)."""
 
     def __init__(
         self,
@@ -42,9 +44,11 @@ class Autoscaler:
         members: tuple[str, ...] = ("gateway.local", "invoker.local"),
         clock: Callable[[], float] = time.time,
         every_s: float = EVERY_S,
+        member: str = "autoscaler.local",
     ) -> None:
         self._bus = bus
         self._every_s = every_s
+        self._lease = Lease(bus.bucket(LEASES.name, LeaseRecord), "autoscaler", member)
         self._clock = clock
         self._functions: Mirror[FunctionRecord] = Mirror(bus.bucket(FUNCTIONS.name, FunctionRecord))
         self._routes: Mirror[FunctionRoute] = Mirror(bus.bucket(ROUTES.name, FunctionRoute))
@@ -83,6 +87,7 @@ class Autoscaler:
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        await self._lease.release()
         for mirror in (self._functions, self._routes, self._scale):
             await mirror.stop()
 
@@ -133,9 +138,22 @@ class Autoscaler:
         self._hurry(key, now=True)
 
     async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
-        next_at = loop.time() + self._every_s
         while True:
+            await self._lease.acquire()
+            log.info("this autoscaler decides")
+            keeping = asyncio.create_task(self._lease.keep())
+            try:
+                await self._decide_while(keeping)
+            finally:
+                keeping.cancel()
+                await asyncio.gather(keeping, return_exceptions=True)
+            log.warning("another autoscaler decides")
+
+    async def _decide_while(self, keeping: asyncio.Task[None]) -> None:
+        """Rounds, for as long as the lease is kept."""
+        loop = asyncio.get_running_loop()
+        next_at = loop.time()
+        while not keeping.done():
             try:
                 async with asyncio.timeout_at(next_at):
                     await self._now.wait()
@@ -150,7 +168,8 @@ class Autoscaler:
             else:
                 keys = list(self._urgent)
             self._urgent.difference_update(keys)
-            await self._round(keys)
+            if self._lease.sure:
+                await self._round(keys)
             self.rounds += 1
 
     def _wake_what_is_due(self, now: float) -> None:

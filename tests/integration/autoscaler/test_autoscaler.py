@@ -246,6 +246,21 @@ async def test_what_is_on_its_way_stays_when_it_is_started_again(world: World) -
     assert world.wanted == 5
 
 
+async def test_of_two_autoscalers_one_decides_and_the_other_goes_on(world: World) -> None:
+    await world.start(5)
+    await world.pass_s(5, in_progress=30, issued=1)
+    other = Autoscaler(world.bus, clock=lambda: world.now, every_s=EVERY_S, member="autoscaler.other")
+    await other.start()
+    await world.pass_s(5, in_progress=60, issued=1)
+    before = world.wanted
+    assert (before, other.rounds) == (7, 0)
+    await world.scaler.stop()
+    world.scaler = other
+    await world.pass_s(5, in_progress=1, issued=1)
+    assert other.rounds > 0
+    assert world.wanted == before  # it holds what there is until it has seen a window
+
+
 async def test_a_new_revision_gets_as_many_as_the_one_before(world: World) -> None:
     await world.start(4)
     await world.until(lambda: world.wanted == 4, in_progress=28, issued=1)
