@@ -6,6 +6,7 @@ so. Where ``argv`` begins as that of this process does, its options go on here; 
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import json
@@ -54,9 +55,9 @@ def wait() -> list[str]:
 
 def _told() -> dict[str, object]:
     """Say that we are ready, and read until the other side has said all. Its end without a word is ours."""
-    with socket.socket(fileno=TOLD) as channel:
+    said = bytearray()
+    with socket.socket(fileno=TOLD) as channel, contextlib.suppress(OSError):
         channel.sendall(b"\n")
-        said = bytearray()
         while piece := channel.recv(65536):
             said += piece
     if not said:
