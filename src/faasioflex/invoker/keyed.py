@@ -80,16 +80,19 @@ class KeyedCalls:
         function = call.target.function
         try:
             await self._keys.create(invocation_id, Repeatable(str(function), self._clock(), stored=False))
+            first = True
         except Conflict:
-            state = await self._state(invocation_id)
-            if state is not None:
-                return Ended(await self._whole(state), None)
+            first = False
+        state = await self._state(invocation_id)  # of the first too: an outcome may be kept for longer than its key
+        if state is not None:
+            return Ended(await self._whole(state), None)
+        if not first:
             entry = await self._keys.get(invocation_id)
             if entry is not None and entry.value.stored:
                 raise WrongState(
                     f"A call of {function} with the idempotency key {key!r} was made within the last 24 hours, and its outcome is "
                     "not kept any more: use another key for another call"
-                ) from None
+                )
         ended = await self._invocations.make(call, invocation_id)
         return replace(ended, invocation=await self._keep(str(function), ended.invocation))
 

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from faasioflex.bus.buckets import IDEMPOTENCY
 from faasioflex.invoker.bounds import Bounds
 from faasioflex.model.egress import parse_all
 from faasioflex.model.function import Cors, Limits, RateLimit
+from faasioflex.model.queue import Repeatable
 from support.deadline import awaited, eventually
 from support.invoker_world import World, world
 
@@ -293,6 +295,18 @@ async def test_a_large_result_comes_again_whole(here: World) -> None:
     await here.route("hello", await here.instance(behaviour=behave))
     assert await execute(here, "k") == await execute(here, "k")
     assert len((await execute(here, "k"))["result"]) == 2_000_000
+
+
+async def test_an_outcome_that_is_kept_for_longer_than_its_key_stays_that_calls(here: World) -> None:
+    """The key is forgotten after a day, a dead call's outcome after two weeks: a new run of that id would have none."""
+    instance = await here.instance()
+    await here.route("hello", instance)
+    made = await execute(here, "k")
+    await here.bus.bucket(IDEMPOTENCY.name, Repeatable).delete(made["invocation_id"])
+    assert await execute(here, "k") == made
+    await here.bus.bucket(IDEMPOTENCY.name, Repeatable).delete(made["invocation_id"])
+    assert await accepted(here, idempotency_key="k") == made
+    assert len(instance.seen) == 1
 
 
 async def test_a_functions_own_failure_is_kept_too(here: World) -> None:

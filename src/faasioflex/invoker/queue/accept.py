@@ -160,9 +160,12 @@ class Intake:
             await self._repeatable.create(made.invocation_id, Repeatable(str(function), now, stored=False))
         except Conflict:
             first = False
-            state = await self._state(made.invocation_id)
-            if state is not None:
-                return Stored(state, 0, earlier=True)
+        state = await self._state(
+            made.invocation_id
+        )  # of the first too: an outcome may be kept for longer than its key
+        if state is not None:
+            return Stored(state, 0, earlier=True)
+        if not first:
             entry = await self._repeatable.get(made.invocation_id)
             if entry is not None and entry.value.stored:
                 raise WrongState(

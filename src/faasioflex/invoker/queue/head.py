@@ -54,7 +54,7 @@ def head_of(call: QueuedCall, *, run_at: float = 0.0, doubtful: bool = False) ->
 
 def write_head(head: Head) -> dict[str, str]:
     flags = (_CALLBACK if head.callback else "") + (_DOUBTFUL if head.doubtful else "")
-    key = quote(head.order_key, safe="") or _NONE
+    key = quote(head.order_key, safe="").replace("-", "%2D") or _NONE  # a key of «-» is one
     text = (
         f"{_VERSION} {head.function_uid or _NONE} {head.attempts} {head.born!r} {head.run_at!r} {head.priority} {head.order} "
         f"{flags or _NONE} {key}"
