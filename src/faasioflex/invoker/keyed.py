@@ -83,7 +83,8 @@ class KeyedCalls:
             first = True
         except Conflict:
             first = False
-        state = await self._state(invocation_id)  # of the first too: an outcome may be kept for longer than its key
+        # of the first too: an outcome may be kept for longer than its key
+        state = await self._state(invocation_id)
         if state is not None:
             return Ended(await self._whole(state), None)
         if not first:

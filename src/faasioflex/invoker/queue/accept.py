@@ -160,9 +160,8 @@ class Intake:
             await self._repeatable.create(made.invocation_id, Repeatable(str(function), now, stored=False))
         except Conflict:
             first = False
-        state = await self._state(
-            made.invocation_id
-        )  # of the first too: an outcome may be kept for longer than its key
+        # of the first too: an outcome may be kept for longer than its key
+        state = await self._state(made.invocation_id)
         if state is not None:
             return Stored(state, 0, earlier=True)
         if not first:
