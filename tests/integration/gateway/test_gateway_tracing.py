@@ -57,7 +57,7 @@ async def test_a_call_is_a_trace_and_the_function_is_told_of_it() -> None:
 
 
 async def test_none_is_made_where_the_ratio_says_so_and_a_collector_that_is_away_harms_nobody() -> None:
-    tracing = Tracing("http://127.0.0.1:9/v1/traces", 0.0)
+    tracing = Tracing("https://localhost:9/v1/traces", 0.0)  # with TLS, which Envoy takes or does not start
     async with stack(tracing=tracing) as world:
         instance = await world.instance("live")
         await world.gateway.apply(table(1, acme_live=[revision(4, instance)]))
