@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from faasioflex.autoscaler.samples import Trial, ceil
 
 STEP = 0.25  # of the instances, at least one
-HELPED = 0.95  # of the figure before
+HELPED = 0.9  # of the figure before
 CALM = 0.7  # of the threshold; below it the added instances go again, one by one
 WORSE = 1.25  # of the figure at which it was given up; then it is tried again
 PATIENCE_S = 60.0  # for instances to come, and for the next figure
