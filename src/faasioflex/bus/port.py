@@ -176,11 +176,17 @@ class Bus(Protocol):
         ``since``: seconds since the epoch; ``last``: at most that many newest ones.
         """
 
-    def heads(self, stream: str, subject: str) -> AbstractAsyncContextManager[AsyncIterator[MessageHead | CaughtUp]]:
+    def heads(
+        self, stream: str, subject: str, *, after: int = 0
+    ) -> AbstractAsyncContextManager[AsyncIterator[MessageHead | CaughtUp]]:
         """All messages of ``subject`` in order without their data, CaughtUp once, and for ever what follows, across reconnects.
 
+        ``after``: a sequence; only those behind it.
         Raises Unavailable before the first CaughtUp only.
         """
+
+    async def last_sequence(self, stream: str) -> int:
+        """Of the newest message that a stream has had, whether or not it is there still. Raises Unavailable."""
 
     async def message(self, stream: str, sequence: int) -> StreamMessage | None:
         """One stored message with its headers; None where it is gone. Raises Unavailable."""

@@ -49,6 +49,19 @@ async def test_heads_come_without_their_data_then_it_is_said_that_all_were_there
         assert (following.subject, following.size) == ("ffx.queue.acme.other.2", 0)
 
 
+async def test_heads_behind_a_sequence_and_the_newest_one_also_where_it_is_gone(bus: Bus) -> None:
+    assert await bus.last_sequence(CALLS.name) == 0
+    first, second, third = [await bus.append(SUBJECT, b"") for _ in range(3)]
+    await bus.remove(CALLS.name, [third])
+    assert await bus.last_sequence(CALLS.name) == third
+    async with bus.heads(CALLS.name, "ffx.queue.>", after=first) as items:
+        head, end = await heads(items, 2)
+        assert isinstance(head, MessageHead)
+        assert (head.sequence, end) == (second, CaughtUp())
+    async with bus.heads(CALLS.name, "ffx.queue.>", after=second) as items:
+        assert await heads(items, 1) == [CaughtUp()]
+
+
 async def test_an_empty_stream_has_been_read_at_once(bus: Bus) -> None:
     async with bus.heads(CALLS.name, "ffx.queue.>") as items:
         assert await heads(items, 1) == [CaughtUp()]

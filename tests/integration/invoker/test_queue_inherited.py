@@ -86,6 +86,22 @@ async def test_one_invoker_works_on_the_queue_and_another_takes_over_when_it_is_
         assert (await ended(here, made)).status == "succeeded", "its lease ended"
 
 
+async def test_what_another_invoker_stores_is_found_and_run_once_however_often_it_was_stored() -> None:
+    bus = MemoryBus()
+    async with world(bus=bus) as here:
+        instance = await here.instance()
+        await here.route("hello", instance)
+        await ended(here, await accept(here, path="/?own"))
+        done = queued("done")
+        await put_outcome(bus, done)
+        for each in (done, queued("theirs"), queued("theirs")):
+            await put(bus, each)
+        assert (await ended(here, "theirs")).status == "succeeded"
+        await ended(here, await accept(here, path="/?own"))
+        await nothing_left(here)
+        assert instance.order == ["own", "theirs", "own"]
+
+
 async def test_a_member_that_was_killed_goes_on_at_once() -> None:
     bus = MemoryBus()
     await bus.bucket(LEASES.name, LeaseRecord).create("queue", LeaseRecord("invoker.local", "before", 0.0), ttl_s=600)

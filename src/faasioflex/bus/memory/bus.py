@@ -109,8 +109,13 @@ class MemoryBus:
         yield self._stream(stream).read(subject, since, last, follow)
 
     @asynccontextmanager
-    async def heads(self, stream: str, subject: str) -> AsyncIterator[AsyncIterator[MessageHead | CaughtUp]]:
-        yield self._stream(stream).heads(subject)
+    async def heads(
+        self, stream: str, subject: str, *, after: int = 0
+    ) -> AsyncIterator[AsyncIterator[MessageHead | CaughtUp]]:
+        yield self._stream(stream).heads(subject, after)
+
+    async def last_sequence(self, stream: str) -> int:
+        return self._stream(stream).last_sequence
 
     async def message(self, stream: str, sequence: int) -> StreamMessage | None:
         return self._stream(stream).message(sequence)

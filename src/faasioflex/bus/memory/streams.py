@@ -16,7 +16,7 @@ class MemoryStream:
         self.plan = plan
         self._messages: dict[int, StreamMessage] = {}  # by sequence, in order
         self._size = 0
-        self._sequence = 0
+        self.last_sequence = 0
         self._ids: dict[str, tuple[int, float]] = {}
         self._grown = asyncio.Event()
         self._now = now
@@ -36,9 +36,11 @@ class MemoryStream:
         if self.plan.refuses and self._is_full(len(data)):
             raise TooManyCalls(f"{self.plan.name} is full: try again later")
         if message_id is not None:
-            self._ids[message_id] = (self._sequence + 1, now)
-        self._sequence += 1
-        self._messages[self._sequence] = StreamMessage(subject, bytes(data), self._sequence, now, dict(headers or {}))
+            self._ids[message_id] = (self.last_sequence + 1, now)
+        self.last_sequence += 1
+        self._messages[self.last_sequence] = StreamMessage(
+            subject, bytes(data), self.last_sequence, now, dict(headers or {})
+        )
         self._size += len(data)
         if self.plan.max_per_subject is not None:
             same = [message for message in self._messages.values() if message.subject == subject]
@@ -46,7 +48,7 @@ class MemoryStream:
                 self.remove([same[0].sequence])
         self._grown.set()
         self._grown = asyncio.Event()
-        return self._sequence
+        return self.last_sequence
 
     def message(self, sequence: int) -> StreamMessage | None:
         return self._messages.get(sequence)
@@ -57,8 +59,8 @@ class MemoryStream:
             if found is not None:
                 self._size -= len(found.data)
 
-    async def heads(self, subject: str) -> AsyncIterator[MessageHead | CaughtUp]:
-        seen, caught_up = 0, False
+    async def heads(self, subject: str, after: int) -> AsyncIterator[MessageHead | CaughtUp]:
+        seen, caught_up = after, False
         while True:
             grown = self._grown
             found = [
@@ -83,7 +85,7 @@ class MemoryStream:
             found = [message for message in found if message.time >= since]
         if last is not None:
             found = found[len(found) - min(last, len(found)) :]
-        seen = self._sequence
+        seen = self.last_sequence
         while True:
             for message in found:
                 yield message
@@ -91,7 +93,7 @@ class MemoryStream:
                 return
             grown = self._grown
             found = self._matching(subject, seen)
-            seen = self._sequence
+            seen = self.last_sequence
             if not found:
                 await grown.wait()
 

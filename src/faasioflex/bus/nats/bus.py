@@ -20,7 +20,7 @@ from faasioflex.bus.nats.heads import Heads
 from faasioflex.bus.nats.jetstream import Full, JetStream
 from faasioflex.bus.nats.link import LinkLost
 from faasioflex.bus.nats.objects import NatsObjects
-from faasioflex.bus.nats.one_by_one import read_message, remove_messages
+from faasioflex.bus.nats.one_by_one import last_sequence, read_message, remove_messages
 from faasioflex.bus.nats.streams import Reader
 from faasioflex.bus.nats.watch import RESYNC_S
 from faasioflex.bus.port import Asked, Bucket, CaughtUp, Handler, MessageHead, Serve, StreamMessage, Write
@@ -109,9 +109,14 @@ class NatsBus:
             yield messages
 
     @asynccontextmanager
-    async def heads(self, stream: str, subject: str) -> AsyncIterator[AsyncIterator[MessageHead | CaughtUp]]:
-        async with aclosing(Heads(self.jetstream, stream, subject).items()) as items:
+    async def heads(
+        self, stream: str, subject: str, *, after: int = 0
+    ) -> AsyncIterator[AsyncIterator[MessageHead | CaughtUp]]:
+        async with aclosing(Heads(self.jetstream, stream, subject, after).items()) as items:
             yield items
+
+    async def last_sequence(self, stream: str) -> int:
+        return await last_sequence(self.jetstream, stream)
 
     async def message(self, stream: str, sequence: int) -> StreamMessage | None:
         return await read_message(self.jetstream, stream, sequence)

@@ -16,10 +16,10 @@ SIZE = "Nats-Msg-Size"  # the server's word for what it left out
 class Heads:
     """One ``Bus.heads``: it knows where it is and goes on there after a break."""
 
-    def __init__(self, jetstream: JetStream, stream: str, subject: str) -> None:
+    def __init__(self, jetstream: JetStream, stream: str, subject: str, after: int = 0) -> None:
         self._connection = jetstream.connection
         self._stream, self._subject = stream, subject
-        self._position = 0
+        self._position = after
         self._caught_up = False
 
     async def items(self) -> AsyncGenerator[MessageHead | CaughtUp, None]:

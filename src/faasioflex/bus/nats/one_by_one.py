@@ -15,6 +15,14 @@ MOST_AT_ONCE = 256
 SUBJECT, TIME = "Nats-Subject", "Nats-Time-Stamp"  # that the server puts on what it gives directly
 
 
+async def last_sequence(jetstream: JetStream, stream: str) -> int:
+    """Raises: Unavailable."""
+    try:
+        return int((await jetstream.api(f"STREAM.INFO.{stream}"))["state"]["last_seq"])
+    except ApiError as error:
+        raise Unavailable(f"{stream} cannot be read: {error}") from error
+
+
 async def read_message(jetstream: JetStream, stream: str, sequence: int) -> StreamMessage | None:
     """Directly from the store, past the queue of the leader's API. Raises: Unavailable."""
     message = await jetstream.direct(f"DIRECT.GET.{stream}", json.dumps({"seq": sequence}).encode())

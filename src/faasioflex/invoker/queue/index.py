@@ -9,13 +9,13 @@ from faasioflex.bus.port import MessageHead
 from faasioflex.invoker.queue.entry import Entry, Stage
 from faasioflex.invoker.queue.head import Head, place_of, read_head
 from faasioflex.invoker.queue.line import Line
+from faasioflex.invoker.queue.seen import Seen
 from faasioflex.invoker.queue.timers import Timers
 from faasioflex.model.names import FunctionName
 from faasioflex.model.queue import QueuedCall, QueueDepth
 from faasioflex.model.route import FunctionRoute
 
 HELD_BACK_TRIED = 4
-SLACK = 4096
 
 
 class Index:
@@ -40,9 +40,7 @@ class Index:
         self._timers: Timers[Entry] = Timers()
         self._loaded: dict[str, Entry] | None = {}
         self._accepting: dict[str, list[MessageHead]] = {}
-        self._position = 0  # of the last message that the stream has told of
-        self._ahead: set[int] = set()  # messages that are known here before the stream tells of them
-        self._prune_at = SLACK
+        self.seen = Seen()
         self._kept_bytes = kept_bytes
 
     def __len__(self) -> int:
@@ -61,13 +59,9 @@ class Index:
 
         Nobody here has accepted it, so somebody may have run it: an outcome is looked for before it runs.
         """
-        self._position = found.sequence
-        if len(self._ahead) > self._prune_at:  # the stream does not tell of what was gone before it could
-            self._ahead = {sequence for sequence in self._ahead if sequence >= found.sequence}
-            self._prune_at = 2 * len(self._ahead) + SLACK
-        if found.sequence in self._ahead:  # most are our own: nothing of them is read
-            self._ahead.discard(found.sequence)
+        if found.sequence in self.seen:
             return False
+        self.seen.note(found.sequence)
         function, invocation_id = place_of(found.subject)
         if invocation_id in self._accepting:
             self._accepting[invocation_id].append(found)
@@ -110,8 +104,7 @@ class Index:
             if found.sequence != sequence:
                 self._surplus(found.sequence)
         made = self._add(function, call.invocation_id, head, sequence, size)
-        if sequence > self._position:
-            self._ahead.add(sequence)
+        self.seen.note(sequence)
         self.keep(made, call)
         if self._loaded is not None:
             self._loaded[made.id] = made
@@ -166,8 +159,8 @@ class Index:
             known.attempts, known.run_at, known.order = head.attempts, head.run_at, head.order or sequence
         elif head.attempts == known.attempts and head.attempts > known.head.attempts:
             known.sequence, known.head = sequence, head  # its next attempt, which is being stored
-        elif sequence > known.sequence:
-            self._surplus(sequence)  # one before it is on its way out already
+        else:
+            self._surplus(sequence)
 
     # whose turn it is
 
@@ -205,8 +198,6 @@ class Index:
     def forget(self, entry: Entry) -> None:
         """Its message is going."""
         entry.stage = Stage.GONE
-        if entry.sequence > self._position:
-            self._ahead.add(entry.sequence)  # a next attempt's
         self._timers.clear(entry)
         if self._entries.get(entry.id) is entry:
             del self._entries[entry.id]

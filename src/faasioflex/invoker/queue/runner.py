@@ -194,6 +194,7 @@ class Runner:
             # before it is there its echo must not be taken for another call's
             entry.sequence = await self._bus.append(subject, data, headers=write_head(head))
             entry.head, entry.size = head, len(data)
+            self._index.seen.note(entry.sequence)
             self._removals.add(before)
         except FfxError as error:
             # Full or away: the message of before stays, which counts fewer attempts if we die meanwhile.
