@@ -198,6 +198,10 @@ async def test_what_fails_is_tried_again_until_it_is_late(here: World) -> None:
     assert isinstance(went, GivenUp)
     assert len(DUE_S) - 1 <= tries + 1 <= len(DUE_S)
     assert here.now - ENDED <= DUE_S[-1] * 1.2 + 1
+    async with here.bus.read("FFX_EVENTS", "ffx.event.invocation.callback-failed.acme.hello") as messages:
+        (told,) = [json.loads(message.data) async for message in messages]
+    assert told["data"]["invocation_id"] == "i-1"
+    assert "500" in told["data"]["reason"]
 
 
 async def test_what_the_receiver_says_of_when(here: World) -> None:

@@ -21,6 +21,7 @@ from yarl import URL
 
 from faasioflex import __version__
 from faasioflex.bus.codec import decode, encode
+from faasioflex.bus.events import publish_event
 from faasioflex.bus.port import Bus
 from faasioflex.invoker.outcome import to_json_bytes
 from faasioflex.invoker.queue.pinned import Forbidden, PinnedResolver, Resolve, system_resolver
@@ -29,6 +30,7 @@ from faasioflex.model.egress import Destination
 from faasioflex.model.errors import FfxError, SecretNotFound
 from faasioflex.model.invocation import Invocation
 from faasioflex.model.messages import SIGN_SUBJECT
+from faasioflex.model.names import FunctionName
 from faasioflex.model.queue import QueuedCall, SignReply, SignRequest
 from faasioflex.runtime.own_addresses import OwnAddresses
 
@@ -93,13 +95,13 @@ class Callbacks:
         try:
             target = check_url(call.callback.url, self._allowed)
         except ValueError as error:
-            return self._given_up(call, str(error))
+            return await self._given_up(call, str(error))
         async with self._place(call.namespace):
             tried = await self._try(call, invocation, target)
         if isinstance(tried, RetryAt):
-            return self._next(call, invocation, tried)
+            return await self._next(call, invocation, tried)
         if isinstance(tried, GivenUp):
-            return self._given_up(call, tried.why)
+            return await self._given_up(call, tried.why)
         return tried
 
     @asynccontextmanager
@@ -175,24 +177,25 @@ class Callbacks:
             raise FfxError(f"it could not be signed: {reply.message}")
         return reply.signatures
 
-    def _next(self, call: QueuedCall, invocation: Invocation, tried: RetryAt) -> Delivery:
+    async def _next(self, call: QueuedCall, invocation: Invocation, tried: RetryAt) -> Delivery:
         now = self._clock()
         ended = invocation.finished_at or now
         due = [ended + each for each in DUE_S if ended + each > now]
         if not due:
-            return self._given_up(call, f"{tried.why}, and that was the last of {len(DUE_S)} tries")
+            return await self._given_up(call, f"{tried.why}, and that was the last of {len(DUE_S)} tries")
         last = ended + DUE_S[-1]
         at = min(max(due[0] + (due[0] - now) * 0.2 * random.random(), tried.at), max(last, due[0]))  # noqa: S311
         log.info("a callback is tried again", invocation=call.invocation_id, reason=tried.why, in_s=round(at - now, 1))
         return RetryAt(at, tried.why)
 
-    def _given_up(self, call: QueuedCall, why: str) -> GivenUp:
-        log.warning(
-            "a callback was given up",
-            invocation=call.invocation_id,
-            function=f"{call.namespace}/{call.name}",
-            reason=why,
-        )
+    async def _given_up(self, call: QueuedCall, why: str) -> GivenUp:
+        function = FunctionName(call.namespace, call.name)
+        log.warning("a callback was given up", invocation=call.invocation_id, function=str(function), reason=why)
+        try:
+            data = {"invocation_id": call.invocation_id, "reason": why}
+            await publish_event(self._bus, "invocation", "callback-failed", function, data, at=self._clock())
+        except FfxError as error:
+            log.info("that a callback was given up was not told", reason=error.message)
         return GivenUp(why)
 
 
