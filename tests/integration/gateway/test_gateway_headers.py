@@ -35,6 +35,7 @@ async def test_what_only_the_platform_may_say_is_dropped_from_outside(path: str)
         forged = (
             "X-Ffx-Function: admin",
             "x-ffx-revision: 99",
+            "X-Ffx-Address: 192.0.2.1",
             "X-FFX-Overflow: 1",
             "X-Ffx-Vhost: other",
             "X-Ffx-Client-Id: x",
@@ -54,7 +55,7 @@ async def test_what_only_the_platform_may_say_is_dropped_from_outside(path: str)
         seen = behind(world, path).seen[-1].headers
         ours = {name: value for name, value in seen.items() if name.startswith("x-ffx-")}
         expected = {"x-ffx-namespace": "acme", "x-ffx-function": "live", "x-ffx-revision": "4"}
-        assert ours == (expected if "live" in path else {})
+        assert ours == (expected if "live" in path else {"x-ffx-address": "127.0.0.1"})
         assert seen.get("x-forwarded-prefix") == ("/f/acme/live" if "live" in path else None)
         assert not [name for name in seen if name.startswith("x-envoy-") or "_" in name or name.startswith("proxy-")]
         assert "keep-alive" not in seen
