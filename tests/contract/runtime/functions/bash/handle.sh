@@ -3,9 +3,11 @@ set -euo pipefail
 
 request() {
     local leaks
-    leaks=$(compgen -e | grep '^FFX_HEADER_X_FFX' || true)
+    leaks=$(compgen -e | grep '^FFX_HEADER_X_FFX' | grep -vE '_(INVOCATION_ID|ATTEMPT)$' || true)
     printf '{"method": "%s", "path": "%s", "query": "%s", "request_id": "%s", "headers": {' \
         "$FFX_METHOD" "$FFX_PATH" "$FFX_QUERY" "$FFX_REQUEST_ID"
+    printf '"x-ffx-invocation-id": "%s", "x-ffx-attempt": "%s", ' \
+        "${FFX_HEADER_X_FFX_INVOCATION_ID-}" "${FFX_HEADER_X_FFX_ATTEMPT-}"
     printf '"x-thing": "%s", "x-request-id": "%s", "traceparent": "%s"%s}}' \
         "${FFX_HEADER_X_THING-}" "${FFX_HEADER_X_REQUEST_ID-}" "${TRACEPARENT-}" "${leaks:+, \"x-ffx-leak\": \"\"}"
 }
