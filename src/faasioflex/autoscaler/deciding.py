@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from faasioflex.autoscaler.decide import decide
 from faasioflex.autoscaler.samples import Decision, Policy, Proposal
-from faasioflex.autoscaler.watched import Watched
+from faasioflex.autoscaler.watched import Asked, Watched
 from faasioflex.model.function import FunctionRecord, Limits, ScaleRequest
 from faasioflex.model.route import FunctionRoute
 from faasioflex.model.status import DesiredScale, ScaleDecision
+
+ASKED_S = 10.0  # for what a person asked to be done; then the load counts again
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,11 @@ def verdict(view: View, watched: dict[int, Watched]) -> Verdict:
         live = len(revision.live)
         if (one := watched.get(number)) is None:
             one = watched[number] = Watched(view.now)
-        if view.request is not None and (serves or not view.request.instances):
-            asked = min(view.request.instances, max(1, view.record.spec.scaling.max_instances))
-            reason = f"{view.request.instances} were asked for"
-            why[number] = Proposal(asked, "asked-for", float(view.request.instances), None, "instances", reason)
-            one.forget(view.now if asked else view.now - view.record.spec.scaling.idle_s)
+        asked = None
+        if view.request is not None or one.asked is not None:
+            asked = _asked(view, one, [endpoint.instance for endpoint in revision.live], serves=serves)
+        if asked is not None:
+            why[number] = asked
             rests = stays = False
             continue
         decision = _decide(view, number, revision.limits, one, live, serves=serves)
@@ -72,6 +74,22 @@ def verdict(view: View, watched: dict[int, Watched]) -> Verdict:
     empty = not any(revision.live for revision in view.route.revisions.values())
     rests = rests or (nothing and empty and view.request is None)
     return Verdict(why, rests, min(idle_at) if stays and idle_at else None)
+
+
+def _asked(view: View, watched: Watched, live: list[str], *, serves: bool) -> Proposal | None:
+    """What a person asked for, until the manager has done it: calls that come meanwhile do not keep an instance that is to go."""
+    scaling, now = view.record.spec.scaling, view.now
+    if view.request is not None and (serves or not view.request.instances):
+        asked = min(view.request.instances, max(1, scaling.max_instances))
+        watched.forget(now if asked else now - scaling.idle_s)
+        watched.asked = Asked(asked, frozenset(live), now + ASKED_S)
+    elif watched.asked is None:
+        return None
+    elif now >= watched.asked.until or len(watched.asked.live.intersection(live)) <= watched.asked.instances:
+        watched.asked = None
+        return None
+    asked = watched.asked.instances
+    return Proposal(asked, "asked-for", float(asked), None, "instances", f"{asked} were asked for")
 
 
 def _decide(view: View, number: int, limits: Limits, watched: Watched, live: int, *, serves: bool) -> Decision:

@@ -17,6 +17,15 @@ USAGE_SETTLED_S = 8.0  # after a change of the instances, before their memory sa
 FEWEST_CALLS = 20  # that make a 95th percentile
 
 
+@dataclass(frozen=True)
+class Asked:
+    """So many ``instances`` were asked for while those of ``live`` ran; until they are gone, or ``until``, nothing else counts."""
+
+    instances: int
+    live: frozenset[str]
+    until: float
+
+
 @dataclass
 class Watched:
     """``active_at``: when a call was last seen, or when it was first looked at. ``since``: seen without a gap since then."""
@@ -36,6 +45,7 @@ class Watched:
     usage_of: int = 0  # instances
     instances: int = -1
     changed_at: float = 0.0
+    asked: Asked | None = None
 
     def report(self, member: str, load: RevisionLoad, now: float, scaling: Scaling) -> bool:
         """Take one figure in; whether calls wait for an instance, or queue while there is none."""

@@ -330,6 +330,17 @@ async def test_a_scale_request_is_done_at_once_and_only_once(world: World) -> No
     assert world.wanted == 1
 
 
+async def test_calls_that_come_keep_nothing_that_was_asked_to_go(world: World) -> None:
+    await world.start(3)
+    await world.pass_s(3, in_progress=12, issued=5)
+    await world.functions.put(KEY, replace(world.record, scale=ScaleRequest(0, world.now)))
+    await world.until(lambda: world.wanted == 0, in_progress=12, waiting=9)
+    await world.pass_s(5, in_progress=12, waiting=9)  # the manager has not looked yet
+    assert world.wanted == 0
+    await world.live(0)
+    await world.until(lambda: (world.wanted or 0) >= 1, waiting=9)
+
+
 async def test_a_request_that_came_during_a_decision_is_not_lost(world: World) -> None:
     await world.start(1)
     await world.until(lambda: world.wanted == 5, in_progress=30, issued=1)
