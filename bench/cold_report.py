@@ -8,6 +8,7 @@ from bench.figures import Json
 
 POOL_MS = {"python": (25, 50), "node": (40, 80), "go": (20, 40), "exec": (20, 40)}  # p50, p95
 FRESH_MS = (120, 200)
+THAW_MS = (5, 10)
 MOST_OF_BARE = 1.3
 EXEC_AT_ONCE_MS = 1500
 
@@ -19,6 +20,8 @@ def goals(found: dict[str, Any]) -> list[Json]:
         if language in found["pool_ms"]
     ]
     made.append(_goal("first answer without a pool, python, p50 / p95", found["fresh_ms"], FRESH_MS))
+    if "thaw_ms" in found:
+        made.append(_goal("first answer of a frozen instance, p50 / p95", found["thaw_ms"], THAW_MS))
     at_once = found["at_once"]
     if "python" in at_once:
         ratio, count = at_once["python"]["ratio_p95"], at_once["python"]["functions"]
@@ -40,6 +43,8 @@ def _goal(name: str, ms: dict[str, float], wanted: tuple[int, int]) -> Json:
 def section(found: dict[str, Any]) -> str:
     kinds = {f"{language}, from the pool": ms for language, ms in found["pool_ms"].items()}
     kinds["python, without a pool"] = found["fresh_ms"]
+    if "thaw_ms" in found:
+        kinds["python, frozen"] = found["thaw_ms"]
     for language, one in found["at_once"].items():
         kinds[f"{language}, {one['functions']} at once"] = one["ms"]
         kinds[f"{one['functions']} bare sandboxes, {language}"] = one["bare_ms"]

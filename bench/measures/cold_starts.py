@@ -19,6 +19,7 @@ from bench.bare_sandboxes import all_ready_ms
 from bench.bench import Amount, say
 from bench.figures import Json, percentiles
 from bench.languages import LANGUAGES
+from bench.measures.thaws import thaws
 from bench.platform_under_test import Built, Platform, running, until
 from faasioflex.runtime.driver import LauncherDriver
 from faasioflex.runtime.language import language as runtime
@@ -46,6 +47,7 @@ def measure(data: Path, amount: Amount) -> Json:
         found["pool"] = asyncio.run(_pool(platform))
         say(f"  python: {amount.cold_answers} first answers without the pool")
         found["fresh_ms"] = percentiles(_answers(platform, None, fresh, amount.cold_answers), 1)
+        found["thaw_ms"] = thaws(platform, amount)
         for language in AT_ONCE:
             say(f"  {at_once} different functions of {language} at once, and as many bare sandboxes")
             bare = partial(all_ready_ms, runtime(language), built[language], at_once)
