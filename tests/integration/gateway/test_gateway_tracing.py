@@ -56,6 +56,16 @@ async def test_a_call_is_a_trace_and_the_function_is_told_of_it() -> None:
             assert world.invoker.seen[-1].headers["traceparent"].split("-")[1:3] == [entry.trace_id, tries[1].span_id]
 
 
+async def test_whatever_the_ratio_a_caller_decides_of_its_own_trace() -> None:
+    async with collector() as seen, stack(tracing=Tracing(seen.url, 0.0)) as world:
+        instance = await world.instance("live")
+        await world.gateway.apply(table(1, acme_live=[revision(4, instance)]))
+        for flags in ("01", "00"):
+            await world.get("/f/acme/live", headers={"traceparent": CALLERS.format(flags=flags)})
+            assert instance.seen[-1].headers["traceparent"].endswith(f"-{flags}")
+        await until(lambda: len(seen.spans) == 2)
+
+
 async def test_none_is_made_where_the_ratio_says_so_and_a_collector_that_is_away_harms_nobody() -> None:
     tracing = Tracing("https://localhost:9/v1/traces", 0.0)  # with TLS, which Envoy takes or does not start
     async with stack(tracing=tracing) as world:

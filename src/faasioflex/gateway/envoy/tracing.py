@@ -16,6 +16,7 @@ from faasioflex.gateway.envoy.settings import EnvoySettings, Tracing
 COLLECTOR = "ffx-collector"
 SERVICE = "faasioflex-gateway"
 TIMEOUT_S = 5.0
+MILLION = 1_000_000
 
 
 def of_listener(settings: EnvoySettings) -> Json:
@@ -27,7 +28,7 @@ def of_listener(settings: EnvoySettings) -> Json:
         "tracing": {
             "provider": {"name": "envoy.tracers.opentelemetry", "typed_config": _tracer(tracing)},
             "client_sampling": {"value": 0},  # of x-client-trace-id: nobody forces a trace
-            "random_sampling": {"value": tracing.ratio * 100},
+            "random_sampling": {"value": 100},  # the sampler decides: these would overrule a caller that wants a trace
             "overall_sampling": {"value": 100},
             "spawn_upstream_span": True,
             "operation": "%REQ(:METHOD)% gateway",
@@ -78,7 +79,21 @@ def _tracer(tracing: Tracing) -> Json:
             "request_headers_to_add": [also(name, value) for name, value in tracing.headers],
         },
         service_name=SERVICE,
+        sampler=_sampler(
+            "parent_based",
+            "ParentBasedSamplerConfig",
+            wrapped_sampler=_sampler(
+                "trace_id_ratio_based",
+                "TraceIdRatioBasedSamplerConfig",
+                sampling_percentage={"numerator": round(tracing.ratio * MILLION), "denominator": "MILLION"},
+            ),
+        ),
     )
+
+
+def _sampler(name: str, message: str, **fields: Json) -> Json:
+    config = typed(f"envoy.extensions.tracers.opentelemetry.samplers.v3.{message}", **fields)
+    return {"name": f"envoy.tracers.opentelemetry.samplers.{name}", "typed_config": config}
 
 
 def _tls(host: str) -> Json:
