@@ -15,6 +15,7 @@ from faasioflex.runtime import toolchain
 from faasioflex.runtime.language import interpreter, language, languages
 from support.hostile_platform import FUNCTIONS, Attacker, Found, WalledPlatform, cgroup_folders, settle, source
 from support.platform_process import processes_with
+from support.sandboxes import waiting
 
 LIMITS = {"cpu": 1.0, "memory_bytes": 256 << 20, "disk_bytes": 32 << 20, "processes": 48, "timeout_s": 60}
 SCALING = {"min_instances": 1, "max_instances": 1}
@@ -88,7 +89,7 @@ def healthy(platform: WalledPlatform) -> Iterator[None]:
     functions = platform.call("GET", "/functions").json()["items"]
 
     def expected() -> int:
-        return sum(platform.instances(one["name"]) for one in functions)
+        return sum(platform.instances(one["name"]) for one in functions) + waiting(platform.data)
 
     def boxes() -> int:
         lines = processes_with(platform.data).values()

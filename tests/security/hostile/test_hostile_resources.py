@@ -13,6 +13,7 @@ from faasioflex.runtime.processes import environment_of
 from security.hostile.conftest import LIMITS, SCALING, deploy_attacker, everywhere
 from support.hostile_platform import Attacker, WalledPlatform, cgroup_folders, settle
 from support.platform_process import processes_with
+from support.sandboxes import in_use
 
 MIB = 1 << 20
 NEVER_READY = """
@@ -37,11 +38,8 @@ def used_bytes(folder: Path) -> int:
 
 def pids_of(platform: WalledPlatform, attacker: Attacker) -> set[int]:
     """Processes of its sandbox."""
-    found = set()
-    for pid in processes_with(platform.data):
-        if environment_of(pid).get(b"FFX_FUNCTION") == attacker.name.encode():
-            found.add(pid)
-    return found
+    marks = {mark.encode() for mark, function in in_use(platform.data).items() if function == attacker.name}
+    return {pid for pid in processes_with(platform.data) if environment_of(pid).get(b"FFX_INSTANCE") in marks}
 
 
 def test_disk(platform: WalledPlatform, attackers: list[Attacker]) -> None:
