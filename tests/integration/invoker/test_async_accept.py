@@ -193,14 +193,17 @@ async def test_who_may_only_call_has_nothing_signed_with_secrets(here: World) ->
     await accepted(here, callback="https://a.example")
 
 
-async def test_nobody_in_particular_has_no_idempotency_keys(here: World) -> None:
-    """Whose would they be? Another stranger with the same key would get this one's result."""
+async def test_nobody_in_particular_has_no_idempotency_keys_and_no_callbacks(here: World) -> None:
+    """Another stranger with the same key would get this one's result; and anybody could have anybody posted to."""
     await here.route("hello", await here.instance(), visibility="public")
     here.token = None
     body = {"function": "acme/hello", "idempotency_key": "k"}
     for mode in ("sync", "async"):
         problem = await here.problem("POST", EXECUTE, json={**body, "mode": mode})
         assert problem["errors"][0]["pointer"] == "/idempotency_key"
+    headers = {"Prefer": "respond-async", "Ffx-Callback": "https://victim.example"}
+    problem = await here.problem("POST", HELLO, headers=headers)
+    assert problem["errors"][0]["pointer"] == "/headers/Ffx-Callback"
     await preferred(here)
 
 

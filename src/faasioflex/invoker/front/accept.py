@@ -72,6 +72,8 @@ class Acceptance:
         check_key(call.caller, options, places)
         due = options.due(self._clock(), places.of("not_before"))
         if options.callback is not None:
+            if call.caller.principal.kind == "anonymous":  # else anybody could have anybody posted to
+                raise invalid(FieldError(places.of("callback"), "Needs a token: nobody in particular has no callbacks"))
             try:
                 check_url(options.callback.url, self._callback_hosts)
             except ValueError as error:
