@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from faasioflex.model.durations import bucket_of, edges
+from support.collector import Collector, collector_thread
 from support.platform_process import Platform, processes_with, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -39,8 +40,9 @@ SAMPLE = re.compile(r'(\w+)\{namespace="admin",function="([a-z-]+)"(?:,le="([^"]
 class Watcher:
     """Calls functions and reads what the platform says of them."""
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: Platform, collector: Collector) -> None:
         self.platform = platform
+        self.collector = collector
         self.http = platform.client()
         self._marks = 0
 
@@ -101,13 +103,16 @@ class Watcher:
 @pytest.fixture(scope="module")
 def watcher() -> Iterator[Watcher]:
     folder = Path(tempfile.mkdtemp(prefix="ffx"))
-    platform = Platform(folder / "d")
-    try:
-        made = Watcher(platform.start())
-        made.register("marker", scaling={"min_instances": 1})
-        yield made
-    finally:
-        platform.end()
+    with collector_thread() as collector:
+        settings = folder / "settings.toml"
+        settings.write_text(f'otlp_endpoint = "{collector.url}"\ntrace_ratio = 0\n')
+        platform = Platform(folder / "d", "--config", str(settings))
+        try:
+            made = Watcher(platform.start(), collector)
+            made.register("marker", scaling={"min_instances": 1})
+            yield made
+        finally:
+            platform.end()
     assert processes_with(platform.data) == {}
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -209,3 +214,52 @@ def test_after_a_restart_of_the_api_nothing_is_told_twice(watcher: Watcher) -> N
     assert watcher.metrics("again")["calls_per_s"] == 0
     watcher.call("again")
     watcher.until("again", calls_total=1)
+
+
+def test_a_call_is_one_trace_from_the_gateway_to_the_function(watcher: Watcher) -> None:
+    """Of those alone whose caller wants it: the ratio is 0."""
+    watcher.register(
+        "traced", source={"files": {"main.py": "def handle(event, context):\n    return context.traceparent\n"}}
+    )
+    watcher.to_zero("traced")
+    assert not watcher.collector.spans
+    trace = "0123456789abcdef0123456789abcdef"
+    asked = {"traceparent": f"00-{trace}-00000000000000aa-01"}
+    cold = watcher.http.get("/f/admin/traced", headers=asked).text
+    wait_for(lambda: len(watcher.collector.spans) >= 5, WITHIN_S, "the spans of a cold call")
+    spans = {span.span_id: span for span in watcher.collector.spans}
+    assert {span.trace_id for span in spans.values()} == {trace}
+    told = spans[cold.split("-")[2]]
+    names = [told.name]
+    while (above := spans.get(told.parent_id)) is not None:
+        told = above
+        names.append(told.name)
+    assert names == ["admin/traced", "call admin/traced", "ffx-invoker", "GET gateway"]
+    assert told.parent_id == "00000000000000aa"
+    assert "wait for start" in {span.name for span in spans.values()}
+    watcher.collector.spans.clear()
+    warm = watcher.http.get("/f/admin/traced", headers=asked).text
+    wait_for(lambda: len(watcher.collector.spans) >= 2, WITHIN_S, "the spans of a warm call")
+    spans = {span.span_id: span for span in watcher.collector.spans}
+    assert spans[warm.split("-")[2]].name.startswith("f/admin/traced/")
+    assert {span.service for span in spans.values()} == {"faasioflex-gateway"}, "the direct path is direct"
+
+
+def test_the_platform_tells_of_itself(watcher: Watcher) -> None:
+    def told() -> bool:
+        text = watcher.http.get("/metrics").text
+        return all(
+            found in text
+            for found in (
+                'ffx_instances{namespace="admin",function="marker",state="ready"} 1',
+                'ffx_scale_decisions_total{signal="asked-for",direction="down"}',
+                'ffx_pool_sandboxes{language="python"}',
+                "ffx_node_memory_budget_bytes ",
+                *(
+                    f'ffx_process_open_fds{{process="{name}"}}'
+                    for name in ("supervisor", "control", "invoker", "launcher", "nats", "envoy", "egress")
+                ),
+            )
+        )
+
+    wait_for(told, WITHIN_S, "all of it is in /metrics")

@@ -97,6 +97,10 @@ class Services:
             await self.identity.stop()
             await self.invoker.close()
 
+    def exists(self, function: FunctionName) -> bool:
+        """Whether the name is taken now, as this process knows."""
+        return self._uid_of(function) is not None
+
     def _uid_of(self, function: FunctionName) -> str | None:
         entry = self.registry.functions.entries.get(function.key)
         return entry.value.uid if entry is not None else None

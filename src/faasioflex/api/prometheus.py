@@ -16,6 +16,7 @@ def families(services: Services) -> Iterator[Family]:
     totals = list(measures.totals())
     used = processes.of(services.pids())
     yield from platform.families(services.census, services.decisions, measures.present, used)
-    yield from present.families(services.load.now(), measures.present, (function for function, _ in totals))
+    known = (function for function, _ in totals)
+    yield from present.families(services.load.now(), measures.present, known, services.exists)
     yield from calls.families(totals)
     yield from alerts.families(services.alerts)

@@ -221,6 +221,13 @@ async def test_prometheus_has_all_of_it(told: Telling) -> None:
             assert sorted(name for name in names if name != "le") == sorted(filter(None, wanted)), line
 
 
+async def test_what_is_deleted_has_no_series_while_its_instances_end(told: Telling) -> None:
+    await told.bus.bucket("ffx_functions", object).delete("admin.hello")
+    await eventually(lambda: not told.services.exists(HELLO), "it is gone")
+    assert 'function="hello"' not in (await told.client.get("/metrics")).text
+    assert (await told.get("/functions/metrics", active=True))["items"] == []
+
+
 async def test_states_are_counted_as_they_change(client: httpx.AsyncClient, bus: MemoryBus) -> None:
     services = client._transport.app.state.services  # type: ignore[attr-defined]
     for name in ("a", "b"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from faasioflex.api.exposition import Family, Sample
 from faasioflex.api.families.labels import of_function
@@ -11,14 +11,20 @@ from faasioflex.model.names import FunctionName
 
 
 def families(
-    load: Mapping[FunctionName, tuple[int, int]], present: Present, known: Iterable[FunctionName]
+    load: Mapping[FunctionName, tuple[int, int]],
+    present: Present,
+    known: Iterable[FunctionName],
+    exists: Callable[[FunctionName], bool],
 ) -> Iterator[Family]:
-    """``load``: calls in progress and waiting. ``known``: functions that have counters."""
-    under_way = [(of_function(function), counts) for function, counts in sorted(load.items())]
+    """``load``: calls in progress and waiting. ``known``: functions that have counters. What does not exist has no series,
+    although its instances may still end.
+    """
+    under_way = [(of_function(function), counts) for function, counts in sorted(load.items()) if exists(function)]
+    there = set(filter(exists, present.functions()))
     yield _gauge("ffx_calls_in_progress", "Calls in progress", [("", names, one[0]) for names, one in under_way])
     yield _gauge("ffx_calls_waiting", "Calls that wait for a place", [("", names, one[1]) for names, one in under_way])
-    yield from _of_instances(present, sorted({*known, *present.functions()}))
-    yield from _of_queues(present)
+    yield from _of_instances(present, sorted(there.union(known)))
+    yield from _of_queues(present, sorted(there))
 
 
 def _of_instances(present: Present, functions: list[FunctionName]) -> Iterator[Family]:
@@ -42,11 +48,11 @@ def _of_instances(present: Present, functions: list[FunctionName]) -> Iterator[F
     yield _gauge("ffx_cpu_limit_cores", "Cores that they may use together, as their limits are now", cpus)
 
 
-def _of_queues(present: Present) -> Iterator[Family]:
+def _of_queues(present: Present, functions: list[FunctionName]) -> Iterator[Family]:
     waiting: list[Sample] = []
     running: list[Sample] = []
     oldest: list[Sample] = []
-    for function in sorted(present.functions()):
+    for function in functions:
         queue, labels = present.queue(function), of_function(function)
         if queue.queued or queue.delayed or queue.running:
             waiting.append(("", {**labels, "state": "due"}, queue.queued))
