@@ -269,7 +269,7 @@ def main() -> int:
     )
     parser.add_argument("--calls", type=int, default=20_000)
     parser.add_argument("--kills", type=int, default=20, help="at least; it goes on as long as calls are made")
-    parser.add_argument("--every", type=float, default=2.0, metavar="S", help="seconds between two kills, on average")
+    parser.add_argument("--every", type=float, default=4.0, metavar="S", help="seconds between two kills, on average")
     parser.add_argument("--seed", type=int, default=None, help="of the order of kills")
     given = parser.parse_args()
     seed = given.seed if given.seed is not None else random.SystemRandom().randrange(1_000_000)

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench import charts, cold_report
+from bench import charts, cold_report, queue_report
 from bench.figures import Json
 
 BEGIN, END = "<!-- measured: written by make bench -->", "<!-- end of what make bench writes -->"
 MIB_IDLE = 250
 FIRST_CALL_MS, ADDED_MS = 150, 0.2
-QUEUE_PER_S, OF_BARE, DEEP = 2000, 0.6, 0.9
 GRANT_MS, LOGIN_MS = 50, 300
 CALM_S, ZERO_S = 3, 3  # after the step; beyond idle_s, for a decision and a drain
 
@@ -40,7 +39,7 @@ def goals(measures: dict[str, Any]) -> list[Json]:
     if "step_load" in measures:
         found += _step_goals(measures["step_load"])
     if "queue" in measures:
-        found += _queue_goals(measures["queue"])
+        found += queue_report.goals(measures["queue"])
     if "many_functions" in measures:
         found += _many_goals(measures["many_functions"])
     if "idle" in measures:
@@ -48,17 +47,6 @@ def goals(measures: dict[str, Any]) -> list[Json]:
         met = measured * 1024 * 1024 < MIB_IDLE * 1e6
         found.append(_goal("idle platform, PSS", f"< {MIB_IDLE} MB", f"{measured * 1.048576:.0f} MB", met))
     return found
-
-
-def _queue_goals(found: dict[str, Any]) -> list[Json]:
-    accept, deliver, ratio = (found[name]["median"] for name in ("accept_per_s", "deliver_per_s", "publish_ratio"))
-    deep = found["deep_deliver_per_s"]["median"] / deliver
-    return [
-        _goal("asynchronous calls stored over HTTP", f">= {QUEUE_PER_S}/s", f"{accept:.0f}/s", accept >= QUEUE_PER_S),
-        _goal("asynchronous calls run, echo", f">= {QUEUE_PER_S}/s", f"{deliver:.0f}/s", deliver >= QUEUE_PER_S),
-        _goal("stored over NATS : bare acknowledged publish", f">= {OF_BARE}", ratio, ratio >= OF_BARE),
-        _goal(f"run with {found['depth']:,} waiting : with none", f">= {DEEP}", round(deep, 2), deep >= DEEP),
-    ]
 
 
 def _step_goals(found: dict[str, Any]) -> list[Json]:
@@ -119,6 +107,7 @@ def render(result: Json) -> str:
         "deploys": _deploys,
         "gateway": _gateway,
         "people": _people,
+        "queue": queue_report.section,
         "step_load": _step_load,
         "many_functions": _many_functions,
         "streams": _streams,

@@ -53,7 +53,7 @@ async def _measure(platform: Platform, amount: Amount) -> Json:
             {"name": BARE, "subjects": ["bench.>"], "storage": "file", "retention": "limits", "max_bytes": 256 << 20},
         )
         shallow = await _rounds(platform, bus, amount)
-        published = await _published(platform, given["url"], bus, amount)
+        published = await _published(platform, given["url"], amount)
         say(f"  filling the queue with {amount.depth}")
         await _accept(platform, amount.depth, time.time() + FAR_S)
         deep = await _rounds(platform, bus, amount)
@@ -137,21 +137,28 @@ async def _accept(platform: Platform, calls: int, due: float) -> float:
     return time.perf_counter() - began
 
 
-async def _published(platform: Platform, url: str, bus: NatsBus, amount: Amount) -> Json:
+async def _published(platform: Platform, url: str, amount: Amount) -> Json:
     """By one client, ``AT_ONCE`` in flight, each acknowledged: into a stream of its own, and into the queue; in turns."""
     given = json.loads((platform.data / "run/nats.json").read_text())
     own = await nats_py.connect(url, user=given["user"], password=given["password"])
     user = await nats_py.connect(url, token=platform.token, inbox_prefix=inbox(LOCAL_ADMIN))
     later = {"Ffx-Not-Before": f"{FAR_S:.0f}"}
-    bare, queued = [], []
+    bare, queued, cpu_us, invoker = [], [], [], platform.pids()["invoker"]
     for _ in range(amount.rounds):
         bare.append(await _publish(own, "bench.x", {}, amount.queued))
+        used_s = cpu_s(invoker)
         queued.append(await _publish(user, f"ffx.queue.{NAMESPACE}.{NAME}", later, amount.queued))
+        cpu_us.append(1e6 * (cpu_s(invoker) - used_s) / amount.queued)
     await own.close()
     await user.close()
     ratio = spread([mine / theirs for mine, theirs in zip(queued, bare, strict=True)], 3)
     say(f"  published {spread(queued, 0)['median']:.0f}/s, {ratio['median']:.2f} of a bare publish")
-    return {"publish_per_s": spread(queued, 0), "bare_publish_per_s": spread(bare, 0), "publish_ratio": ratio}
+    return {
+        "publish_per_s": spread(queued, 0),
+        "publish_cpu_us": spread(cpu_us, 0),
+        "bare_publish_per_s": spread(bare, 0),
+        "publish_ratio": ratio,
+    }
 
 
 async def _publish(client: Client, subject: str, headers: dict[str, str], calls: int) -> float:
