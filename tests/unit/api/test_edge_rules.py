@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faasioflex.model.sender import is_own_host
 from faasioflex.api.resource.document import merge, pointer, read_function
 from faasioflex.api.resource.texts import handler_problem
 from faasioflex.api.resource.times import parse_since, rfc3339
 from faasioflex.model.errors import FieldError, Invalid
+from faasioflex.model.sender import is_own_host
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
