@@ -68,7 +68,11 @@ async def test_more_cpu_where_the_machine_holds_it(world: World) -> None:
     slow_s = await inside(instance, spend)
     await world.driver.resize(instance.id, Limits().memory_bytes, 2.0)
     assert slow_s > 0.5
-    assert min([await inside(instance, spend) for _ in range(5)]) < 0.5
+
+    async def fast() -> bool:
+        return bool(await inside(instance, spend) < 0.5)  # which a tenth of a core never is
+
+    await awaited(fast, "it is held back no more", within_s=60)  # the machine may be busy
     assert (await seen(world, instance)).cpu == 2.0
 
 
