@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
-from faasioflex.client import Client
+from faasioflex.client import Client, Redriven
 from faasioflex.model.errors import DeadLetterNotFound, NotAllowed, NotFound
 from support.platform_process import Platform, wait_for
 
@@ -168,7 +168,7 @@ def test_dead_letters_are_made_again(here: World) -> None:
     kind = {"Content-Type": "application/merge-patch+json"}
     assert here.http.patch("/functions/admin/flaky?wait_s=60", json=patch, headers=kind).status_code == 200
     here.client.delete_dead_letter(dead[1])
-    assert here.client.redrive_all("flaky") == 2
+    assert here.client.redrive_all("flaky") == Redriven(2)
     assert here.client.purge("flaky") == 0
     assert list(here.client.dead_letters("flaky")) == []
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from faasioflex.bus.buckets import DEAD_LETTERS, INVOCATIONS
 from faasioflex.bus.codec import decode, encode
 from faasioflex.bus.port import Bus
-from faasioflex.model.errors import DeadLetterNotFound, FfxError, InvocationNotFound
+from faasioflex.model.errors import DeadLetterNotFound, FfxError, InvocationNotFound, TooManyCalls
 from faasioflex.model.invocation import CalledBy, CallError, Invocation
 from faasioflex.model.messages import OUTCOME_SUBJECT, QUEUE_STATE_SUBJECT
 from faasioflex.model.queue import DeadLetter, QueueAnswer, QueuedCall, QueueQuestion, queued_invocation
@@ -25,11 +25,12 @@ def queued_call(invocation_id: str = "inv-1", function: str = "admin/hello", *, 
 
 
 class QueueDouble:
-    """``held``: calls that wait or run, by id. ``asked``: every question."""
+    """``held``: calls that wait or run, by id. ``asked``: every question. ``room``: how many may be made again."""
 
     def __init__(self, bus: Bus) -> None:
         self.held: dict[str, Invocation] = {}
         self.asked: list[QueueQuestion] = []
+        self.room = 1000
         self._bus = bus
         self._ended = bus.bucket(INVOCATIONS.name, Invocation)
         self._dead = bus.bucket(DEAD_LETTERS.name, DeadLetter)
@@ -77,6 +78,9 @@ class QueueDouble:
         letter = await self._dead.get(key)
         if letter is None:
             raise DeadLetterNotFound("it is not there")
+        if self.room == 0:
+            raise TooManyCalls("the queue is full")
+        self.room -= 1
         await self._dead.delete(key)
         again = replace(letter.value.call, invocation_id=str(uuid.uuid4()), redrive_of=invocation_id, attempts=0)
         return self.put(again)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,7 @@ from faasioflex.cli.connect import on_platform
 from faasioflex.cli.output import Output, OutputOption, facts, rows, show
 from faasioflex.cli.subverbs import group_of_verbs
 from faasioflex.cli.working import working
+from faasioflex.model.errors import TooManyCalls
 
 if TYPE_CHECKING:
     from faasioflex.client import Client, DeadLetter
@@ -89,8 +91,12 @@ def redrive(
     _check(invocation_id, every)
     if every is not None:
         with working("Queueing them again"):
-            count = client.redrive_all(every)
-        show(output, {"redriven": count}, lambda: print(f"{count} calls are queued again"))
+            done = client.redrive_all(every)
+        show(output, dataclasses.asdict(done), lambda: print(f"{done.redriven} calls are queued again"))
+        if done.left:
+            raise TooManyCalls(
+                f"{done.left} dead letters found no room in the queue and are there still: repeat it later"
+            )
     elif invocation_id is not None:
         made = client.redrive(invocation_id)
         show(output, made.raw, lambda: print(made.invocation_id))

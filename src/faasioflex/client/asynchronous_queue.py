@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import TypeVar
 
 from faasioflex.client import calls
-from faasioflex.client.models import CallbackKey, DeadLetter, Invocation
+from faasioflex.client.models import CallbackKey, DeadLetter, Invocation, Redriven
 from faasioflex.client.request import Request
 from faasioflex.model.names import FunctionName
 
@@ -42,8 +42,8 @@ class AsyncQueueMethods(ABC):
         """Run a dead letter again; the new call. Raises: DeadLetterNotFound."""
         return await self._send(calls.redrive(invocation_id))
 
-    async def redrive_all(self, function: Name) -> int:
-        """Run all dead letters of a function again; how many."""
+    async def redrive_all(self, function: Name) -> Redriven:
+        """Run all dead letters of a function again, as far as the queue has room."""
         return await self._send(calls.redrive_all(await self.name(function)))
 
     async def delete_dead_letter(self, invocation_id: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 from faasioflex.client import calls
-from faasioflex.client.models import CallbackKey, DeadLetter, Invocation
+from faasioflex.client.models import CallbackKey, DeadLetter, Invocation, Redriven
 from faasioflex.client.request import Request
 from faasioflex.model.names import FunctionName
 
@@ -41,8 +41,8 @@ class QueueMethods(ABC):
         """Run a dead letter again; the new call. Raises: DeadLetterNotFound."""
         return self._send(calls.redrive(invocation_id))
 
-    def redrive_all(self, function: Name) -> int:
-        """Run all dead letters of a function again; how many."""
+    def redrive_all(self, function: Name) -> Redriven:
+        """Run all dead letters of a function again, as far as the queue has room."""
         return self._send(calls.redrive_all(self.name(function)))
 
     def delete_dead_letter(self, invocation_id: str) -> None:

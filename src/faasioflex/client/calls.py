@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import IO, Any, TypeVar
 from urllib.parse import quote
 
@@ -18,6 +18,7 @@ from faasioflex.client.models import (
     Metrics,
     MetricsPage,
     Page,
+    Redriven,
     Revision,
     Version,
 )
@@ -91,7 +92,7 @@ def scale(name: FunctionName, instances: int) -> Request[Function]:
 
 
 def purge_cache(name: FunctionName) -> Request[int]:
-    return Request("DELETE", f"{_path(name)}/cache", _number("purged"))
+    return Request("DELETE", f"{_path(name)}/cache", _purged)
 
 
 def execute(
@@ -127,9 +128,9 @@ def redrive(invocation_id: str) -> Request[Invocation]:
     return Request("POST", f"/dead-letters/{quote(invocation_id, safe='')}/redrive", _as(Invocation))
 
 
-def redrive_all(function: FunctionName) -> Request[int]:
+def redrive_all(function: FunctionName) -> Request[Redriven]:
     query = _query(function=function)
-    return Request("POST", "/dead-letters/redrive", _number("redriven"), query=query, timeout_s=None)
+    return Request("POST", "/dead-letters/redrive", _as(Redriven), query=query, timeout_s=None)
 
 
 def delete_dead_letter(invocation_id: str) -> Request[None]:
@@ -137,7 +138,7 @@ def delete_dead_letter(invocation_id: str) -> Request[None]:
 
 
 def purge(function: FunctionName) -> Request[int]:
-    return Request("DELETE", "/dead-letters", _number("purged"), query=_query(function=function), timeout_s=None)
+    return Request("DELETE", "/dead-letters", _purged, query=_query(function=function), timeout_s=None)
 
 
 def callback_key(namespace: str) -> Request[CallbackKey]:
@@ -245,14 +246,11 @@ def _as(kind: type[T]) -> Any:
     return lambda response: read(kind, response.json())
 
 
-def _number(name: str) -> Callable[[Response], int]:
-    def parse(response: Response) -> int:
-        document = response.json()
-        if not isinstance(document, dict) or not isinstance(document.get(name), int):
-            raise BadAnswer(f"/{name} is missing from the answer")
-        return int(document[name])
-
-    return parse
+def _purged(response: Response) -> int:
+    document = response.json()
+    if not isinstance(document, dict) or not isinstance(document.get("purged"), int):
+        raise BadAnswer("/purged is missing from the answer")
+    return int(document["purged"])
 
 
 def _nothing(response: Response) -> None:

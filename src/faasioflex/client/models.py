@@ -246,6 +246,14 @@ class DeadLetterPage:
 
 
 @dataclass(frozen=True)
+class Redriven:
+    """``left``: dead letters that found no room in the queue, so they are there still."""
+
+    redriven: int
+    left: int = 0
+
+
+@dataclass(frozen=True)
 class CallbackKey:
     """What callbacks are signed with: ``whsec_`` and base64. ``previous`` ones still sign, for a day after a rotation."""
 

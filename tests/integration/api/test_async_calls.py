@@ -132,10 +132,26 @@ async def test_dead_letters_are_listed_shown_run_again_and_thrown_away(here: Wor
     assert (await here.api.made(here.ann, "GET", "/invocations/inv-0")).json()["status"] == "dead"
 
     assert (await here.api.made(here.ann, "DELETE", "/dead-letters/inv-1")).status_code == 204
-    assert (await here.api.made(here.ann, "POST", "/dead-letters/redrive?function=mine")).json() == {"redriven": 3}
+    assert (await here.api.made(here.ann, "POST", "/dead-letters/redrive?function=mine")).json() == {
+        "redriven": 3,
+        "left": 0,
+    }
     assert (await here.api.made(here.ann, "DELETE", "/dead-letters?function=ann/gone")).json() == {"purged": 1}
     assert (await here.api.made(here.ann, "GET", "/dead-letters")).json() == {"items": [], "next": None}
     assert code_of(await here.api.ask(here.ann, "GET", "/dead-letters?function=A/b"))[0] == 422
+
+
+async def test_dead_letters_that_find_no_room_stay(here: World) -> None:
+    for number in range(3):
+        await here.queue.bury(queued_call(f"inv-{number}", "ann/mine", by=here.anns))
+    here.queue.room = 2
+    assert (await here.api.made(here.ann, "POST", "/dead-letters/redrive?function=mine")).json() == {
+        "redriven": 2,
+        "left": 1,
+    }
+    refused = await here.api.ask(here.ann, "POST", "/dead-letters/redrive?function=mine")
+    assert code_of(refused) == (429, "queue-full")
+    assert len((await here.api.made(here.ann, "GET", "/dead-letters")).json()["items"]) == 1
 
 
 async def test_dead_letters_of_others(here: World) -> None:

@@ -172,6 +172,15 @@ def test_dead_letters(hello: Ffx) -> None:
         assert hello("dead-letters", *wrong).code == 2
 
 
+def test_dead_letters_that_find_no_room(hello: Ffx, platform: SmallPlatform) -> None:
+    for _ in range(2):
+        hello("invoke", "hello", "--async", "-d", '{"fail": "no"}')
+    platform.queue.room = 1
+    done = hello("dead-letters", "redrive", "--all", "hello")
+    assert (done.code, done.out) == (1, "1 calls are queued again\n")
+    assert "1 dead letters found no room" in done.err
+
+
 def test_the_callback_key_is_printed(hello: Ffx) -> None:
     assert hello("secret", "callback-key").out.startswith("whsec_")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from faasioflex.client import ApiError, AsyncClient, Client, Unreachable
+from faasioflex.client import ApiError, AsyncClient, Client, Redriven, Unreachable
 from faasioflex.model.errors import (
     DeadLetterNotFound,
     FunctionExists,
@@ -117,7 +117,7 @@ def test_queued_calls_and_dead_letters_by_the_blocking_client(platform: SmallPla
         assert (found.status, found.attempts, found.last_error, found.payload) == ("dead", 3, "it broke", {"a": 1})
         assert client.redrive(dead[0]).redrive_of == dead[0]
         client.delete_dead_letter(dead[1])
-        assert client.redrive_all("hello") == 1
+        assert client.redrive_all("hello") == Redriven(1)
         assert client.purge("hello") == 0
         with pytest.raises(DeadLetterNotFound):
             client.dead_letter(dead[2])
@@ -133,7 +133,7 @@ async def test_queued_calls_and_dead_letters_by_the_asynchronous_client(platform
         assert {one.invocation_id async for one in client.dead_letters()} == set(dead)
         assert (await client.redrive(dead[0])).redrive_of == dead[0]
         await client.delete_dead_letter(dead[1])
-        assert (await client.redrive_all("hello"), await client.purge("hello")) == (1, 0)
+        assert (await client.redrive_all("hello"), await client.purge("hello")) == (Redriven(1), 0)
         assert (await client.callback_key("admin")).previous == ()
 
 

@@ -32,6 +32,7 @@ class DeadLetterPage(Shape):
 
 class RedrivenOut(Shape):
     redriven: int = Field(description="Calls that are queued again")
+    left: int = Field(description="Dead letters that could not be queued now, so they are there still")
 
 
 class PurgedOut(Shape):

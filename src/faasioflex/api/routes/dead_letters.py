@@ -29,6 +29,7 @@ from faasioflex.identity.policy import Verb
 from faasioflex.identity.principal import Principal
 from faasioflex.model.errors import (
     DeadLetterNotFound,
+    FfxError,
     FieldError,
     Invalid,
     NotAllowed,
@@ -84,24 +85,31 @@ async def list_dead_letters(
 # before the routes of one: no id is called so
 @router.post(MANY + "/redrive", status_code=202, response_model=RedrivenOut, responses=problems(401, 404, 429))
 async def redrive_dead_letters(request: Request, context: Context, caller: Caller, function: OfFunction) -> Response:
-    """Run all of a function's again, as new calls. One that cannot be queued stays a dead letter."""
+    """Run all of a function's again, as new calls. Those that cannot be queued now stay dead letters."""
     name = _function(caller, function)
     await _check(request, context, caller, name, "operate")
     free = asyncio.Semaphore(AT_ONCE)
+    refused: list[FfxError] = []
 
     async def redrive(key: str) -> bool:
         async with free:
-            entry = await context.calls.dead.get(key)
-            if entry is None:
-                return False
             try:
+                entry = await context.calls.dead.get(key)
+                if entry is None:
+                    return False
                 await context.calls.redrive(entry.value, acting(caller))
             except DeadLetterNotFound:
                 return False  # somebody else was faster
+            except FfxError as error:
+                refused.append(error)
+                return False
             return True
 
     keys = await context.calls.dead.keys(f"{name.key}.*")
-    return JSONResponse({"redriven": sum(await asyncio.gather(*map(redrive, keys)))}, 202)
+    redriven = sum(await asyncio.gather(*map(redrive, keys)))
+    if refused and not redriven:
+        raise refused[0]
+    return JSONResponse({"redriven": redriven, "left": len(refused)}, 202)
 
 
 @router.delete(MANY, response_model=PurgedOut, responses=problems(401, 404))
