@@ -36,6 +36,7 @@ log = structlog.get_logger(__name__)
 START_TIMEOUT_S = 60.0
 AWAY_RETRY_S = 0.25  # the launcher is being restarted
 BROKEN_RETRY_S = 5.0  # something that should not fail did: a full disk, an error of ours
+REPLY_FIRST_S = 0.005  # who waits for an instance is told before routes and status are made of it
 RETIRED_S = 1.0  # who asks to be replaced sooner than that after being ready would be started again without end
 
 
@@ -232,7 +233,8 @@ class Lifecycle:
         if one.waiting is not None:
             one.waiting.cancel()
             one.waiting = None
-        for waiter in state.waiters.pop(one.revision, set()):
+        waiters = state.waiters.pop(one.revision, set())
+        for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(
                     WakeReply(instance=one.id, address=one.instance.address, took_s=round(now - one.started_at, 4))
@@ -241,7 +243,7 @@ class Lifecycle:
             one.announced = True
             self._journal.note(state, one, f"ready after {(now - one.started_at) * 1000:.0f} ms")
             self._spawn(publish_event(self._bus, "instance", "started", state.name, _facts(one)))
-        self._touch(state.name.key)
+        self._later(state.name.key, REPLY_FIRST_S if waiters else 0.0)
 
     def ended(self, state: FunctionState, event: InstanceEnded) -> None:
         """An instance is gone, whoever wanted it."""

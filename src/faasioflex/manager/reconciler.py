@@ -295,6 +295,7 @@ class Reconciler:
                     held = hold(number, self._memory_bytes(state, number), self._rooms(state))
                     if held is None:
                         self._lifecycle.begin(state, state.revisions[number], record)
+                        await asyncio.sleep(0)  # the start goes out before anything is written about it
                     else:
                         self._hold(key, state, state.revisions[number], held)
             case Hold(revision=number):
