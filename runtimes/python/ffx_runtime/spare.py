@@ -11,6 +11,7 @@ import gc
 import importlib
 import json
 import os
+import select
 import signal
 import socket
 import sys
@@ -27,18 +28,17 @@ _COMMON = (
 
 def wait() -> list[str]:
     """Returns the options of the function that this process is for. Does not return where it is for another program."""
+    channel = socket.socket(fileno=TOLD)
     before = {name.partition(".")[0] for name in sys.modules}
-    for name in _OWN:
-        importlib.import_module(f"ffx_runtime.{name}")
-    for name in _COMMON:
-        try:
+    for name in (*(f"ffx_runtime.{own}" for own in _OWN), *_COMMON):
+        if select.select([channel], [], [], 0)[0]:
+            break  # somebody waits for us already: the rest is read when it is needed
+        with contextlib.suppress(ImportError):  # an interpreter that was built without it
             importlib.import_module(name)
-        except ImportError:
-            continue  # an interpreter that was built without it
     common = {name.partition(".")[0] for name in sys.modules} - before
     gc.collect()
     gc.freeze()
-    told = _told()
+    told = _told(channel)
     environment: dict[str, str] = told["env"]  # type: ignore[assignment]
     argv: list[str] = told["argv"]  # type: ignore[assignment]
     own = sys.orig_argv[:-1]  # without --spare
@@ -53,10 +53,10 @@ def wait() -> list[str]:
     return sys.argv[1:]
 
 
-def _told() -> dict[str, object]:
+def _told(channel: socket.socket) -> dict[str, object]:
     """Say that we are ready, and read until the other side has said all. Its end without a word is ours."""
     said = bytearray()
-    with socket.socket(fileno=TOLD) as channel, contextlib.suppress(OSError):
+    with channel, contextlib.suppress(OSError):
         channel.sendall(b"\n")
         while piece := channel.recv(65536):
             said += piece

@@ -28,7 +28,7 @@ UNKNOWN_BYTES = 32 * 1024 * 1024  # of a spare whose like was not seen yet
 QUIET_S = 0.05  # after the last start: who waits for an instance has the machine for itself
 LONGEST_WAIT_S = 1.0  # for quiet, on a machine that is never so
 LOOK_S = 30.0
-PATIENCE_S = 2.0  # on a machine without idle time a spare takes its share after so long, and is warm at last
+PATIENCE_S = 0.5  # on a machine without idle time a spare takes its share after so long, and is warm at last
 LONGEST_WARMING_S = 30.0
 FAILED_S = 10.0  # a shape whose spare ended by itself rests so long
 
