@@ -16,6 +16,7 @@ from faasioflex.model.queue import QueuedCall, QueueDepth
 from faasioflex.model.route import FunctionRoute
 
 HELD_BACK_TRIED = 4
+KEPT_FOR_S = 30.0  # calls that run later are read again then
 
 
 class Index:
@@ -105,7 +106,8 @@ class Index:
                 self._surplus(found.sequence)
         made = self._add(function, call.invocation_id, head, sequence, size)
         self.seen.note(sequence)
-        self.keep(made, call)
+        if head.run_at <= now + KEPT_FOR_S:
+            self.keep(made, call)
         if self._loaded is not None:
             self._loaded[made.id] = made
         else:
