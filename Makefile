@@ -26,7 +26,7 @@ down: install ## stop it
 	@$(ffx) down $(data)
 
 test: install-dev ## the whole test suite, in several processes (PYTEST_ARGS="-n 0 tests/unit": in one, a part of it)
-	@$(python) -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(python) -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
 
 check: install-dev ## formatter, linter, types, import contracts
 	@.venv/bin/ruff format --check

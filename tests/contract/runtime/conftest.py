@@ -14,6 +14,7 @@ import pytest
 from support.runtime_instance import RuntimeInstance, run_instance
 
 FIRST_COMPILE_S = 600
+OF_THE_SERVER = ("test_bodies", "test_ending", "test_limits")  # nothing in them depends on how code is loaded
 
 
 def _subjects() -> Any:
@@ -35,6 +36,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     table = _subjects()
     marker = metafunc.definition.get_closest_marker("needs")
     found = table.that_can(*marker.args) if marker else table.SUBJECTS
+    if metafunc.module.__name__.rpartition(".")[2] in OF_THE_SERVER:
+        found = [one for one in found if not one.like_another]
     marked = [pytest.param(one, marks=_marks(one), id=table.name_of(one)) for one in found]
     metafunc.parametrize("subject", marked)
 

@@ -11,9 +11,12 @@ from support.runtime_instance import FUNCTIONS
 
 @dataclass(frozen=True)
 class Subject:
+    """``like_another``: only how its code is loaded differs from another subject; what serves it is the same program."""
+
     folder: str
     language: str
     can: frozenset[str]
+    like_another: bool = False
 
     @property
     def code(self) -> Path:
@@ -39,8 +42,8 @@ SUBJECTS = [
     ),
     Subject("python-wsgi", "python", frozenset({"stdout", "stuck", "streams-requests", "prefix", "closes", "breaks"})),
     Subject("node-handle", "node", frozenset({"stdout", "stuck", "blocks-loop", "closes", "breaks"})),
-    Subject("node-cjs", "node", frozenset({"stdout", "stuck", "blocks-loop", "closes", "breaks"})),
-    Subject("node-ts", "node", frozenset({"stdout", "stuck", "blocks-loop", "closes", "breaks"})),
+    Subject("node-cjs", "node", frozenset({"stdout", "stuck", "blocks-loop", "closes", "breaks"}), like_another=True),
+    Subject("node-ts", "node", frozenset({"stdout", "stuck", "blocks-loop", "closes", "breaks"}), like_another=True),
     Subject(
         "node-app",
         "node",
