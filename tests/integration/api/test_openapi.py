@@ -26,8 +26,10 @@ from schemathesis.specs.openapi import checks
 from faasioflex.api.app import create_app
 from faasioflex.api.schema import function_schema
 from faasioflex.api.write_schema import SCHEMA_FILE, text
+from faasioflex.bus.codec import encode
 from faasioflex.bus.memory import MemoryBus
 from faasioflex.identity.port import Identity
+from faasioflex.model.messages import PURGE_SUBJECT, Purged
 from support.api_client import CODE, function, ready
 from support.deadline import eventually
 from support.identity import LOGIN, TestIdentity
@@ -74,6 +76,10 @@ async def execute(request: web.Request) -> web.Response:
     )
 
 
+async def forget(_subject: str, _data: bytes) -> bytes:
+    return encode(Purged(0))
+
+
 class World:
     """API, bus, an invoker that answers and a manager that obliges, on a loop in a thread."""
 
@@ -114,6 +120,7 @@ class World:
         await eventually(lambda: server.started, "the API serves")
         port = server.servers[0].sockets[0].getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
+        await bus.subscribe(PURGE_SUBJECT, forget)
         async with obliging_manager(bus):
             self._started.set()
             await self._ended.wait()

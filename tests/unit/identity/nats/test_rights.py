@@ -79,6 +79,7 @@ async def test_an_operator_hears_of_all_but_tokens_and_secrets(directory: Direct
         "namespace",
         "binding",
         "grant",
+        "alert",
     }
 
 
