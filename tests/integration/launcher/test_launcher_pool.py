@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -94,11 +95,15 @@ async def test_many_at_once_are_all_served(world: World) -> None:
 
 async def test_a_spare_that_somebody_kills_does_no_harm(world: World) -> None:
     await world.warm(2)
-    for pid in _of(world):
-        try:
+    killed = _of(world)
+    for pid in killed:
+        with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+
+    async def noticed() -> bool:
+        return not set(killed) & set(pids()) and not sum((await world.pool())["warm"].values())
+
+    await awaited(noticed, "they are gone")
     instance = await world.driver.start(world.spec())
     await eventually(lambda: instance.id in world.seen.ready, "it is ready")
     assert await inside(instance, "result = 1") == 1
