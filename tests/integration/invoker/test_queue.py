@@ -100,10 +100,17 @@ async def test_a_dead_call_leaves_a_letter_and_is_made_again_as_another_one(here
 
 
 async def test_what_cannot_get_better_fails_at_once(here: World) -> None:
+    told: list[str] = []
+
+    async def hear(subject: str, _: bytes) -> None:
+        told.append(subject)
+
+    await here.bus.subscribe("ffx.event.invocation.>", hear)
     await here.route("hello", await here.instance(behaviour=answering(400)), **policy())
     outcome = await ended(here, await accept(here))
     assert (outcome.status, outcome.attempts) == ("failed", 1)
     assert await letters(here) == {}
+    await eventually(lambda: told == ["ffx.event.invocation.failed.acme.hello"], "an event tells of it")
 
 
 async def test_a_call_that_cannot_run_in_time_is_dead(here: World) -> None:

@@ -22,7 +22,7 @@ from faasioflex.model.invocation import CalledBy, Invocation
 from faasioflex.model.messages import QUEUE_STATE_SUBJECT
 from faasioflex.model.names import FunctionName
 from faasioflex.model.queue import LeaseRecord, QueueAnswer, QueuedCall, QueueQuestion
-from support.deadline import eventually
+from support.deadline import awaited, eventually
 from support.invoker_world import World, world
 from support.queue_world import accept, answering, ended, nothing_left, policy, queue_of
 
@@ -109,6 +109,27 @@ async def test_a_member_that_was_killed_goes_on_at_once() -> None:
     async with world(bus=bus) as here:
         await here.route("hello", await here.instance())
         assert (await ended(here, "begun")).status == "succeeded"
+
+
+async def test_a_call_that_takes_long_is_nobody_elses_as_long_as_its_invoker_lives() -> None:
+    async with world(queue=QueueBounds(lease_s=1.0, renew_s=0.05)) as here:
+        instance = await here.instance()
+        instance.hold.clear()
+        await here.route("hello", instance)
+        made = await accept(here)
+        await eventually(lambda: instance.running == 1, "it runs")
+        leases = here.bus.bucket(LEASES.name, LeaseRecord)
+        begun = await leases.get("queue")
+        assert begun is not None
+
+        async def outlived() -> bool:
+            now = await leases.get("queue")
+            return now is not None and now.revision > begun.revision + 25
+
+        await awaited(outlived, "it has been renewed for longer than a lease lasts")
+        instance.hold.set()
+        assert (await ended(here, made)).attempts == 1
+        assert instance.order == [""]
 
 
 async def test_who_loses_the_lease_stops() -> None:

@@ -276,9 +276,9 @@ def test_figures() -> None:
     assert len(kept.index) == 0
 
 
-def test_ten_thousand_delays_leave_nothing_behind() -> None:
+def test_thousands_of_calls_leave_nothing_behind() -> None:
     kept = Kept(at_once=100_000)
-    for number in range(10_000):
+    for number in range(5000):
         kept.put(str(number))
         assert kept.take() == str(number)
         kept.end(str(number))
@@ -288,11 +288,22 @@ def test_ten_thousand_delays_leave_nothing_behind() -> None:
 
 def test_what_was_stored_here_is_known_without_being_read() -> None:
     kept = Kept(at_once=100_000)
-    for number in range(1, 20_000):
+    for number in range(1, 3000):
         name = str(number)
         kept.index.expect(HELLO, name)
         kept.index.accepted(HELLO, make_call(name), HEAD, sequence=number, size=10, now=kept.now)
         kept.take()
         kept.end(name)
-    assert kept.index.seen.up_to == 19_999
+    assert kept.index.seen.up_to == 2999
     assert not kept.index.seen._beyond
+
+
+def test_five_thousand_functions_have_one_turn_each_before_any_has_its_second() -> None:
+    kept = Kept()
+    functions = [FunctionName("many", f"f{number}") for number in range(5000)]
+    for turn in range(2):
+        for function in functions:
+            kept.put(f"{function.name}-{turn}", function)
+    taken = [kept.take(100_000) for _ in range(10_000)]
+    assert taken == [f"{function.name}-{turn}" for turn in range(2) for function in functions]
+    assert sum(1 for _ in kept.index.depths(kept.now)) == 5000
