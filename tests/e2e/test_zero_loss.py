@@ -104,7 +104,7 @@ class Operator:
         victim = self.servers()[0]
         with self.tally.killing("instance"):
             victim.kill()
-        await self.until(lambda: not victim.is_running() or victim.status() == psutil.STATUS_ZOMBIE, "the end of it")
+        await self.until(lambda: has_ended(victim), "the end of it")
         await self.served()
 
     async def kill_part(self, name: str) -> None:
@@ -197,3 +197,10 @@ async def test_nothing_is_lost(operator: Operator, capsys: pytest.CaptureFixture
     assert tally.lost == []
     assert tally.refused_s < 2.0
     assert tally.calls.total() > 1000
+
+
+def has_ended(process: psutil.Process) -> bool:
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
