@@ -123,6 +123,7 @@ class Runner:
         task = asyncio.get_running_loop().create_task(work)
         among.add(task)
         task.add_done_callback(among.discard)
+        task.add_done_callback(_look_at)
         return task
 
     # one call
@@ -338,6 +339,11 @@ class Runner:
         setattr(self.totals, state, getattr(self.totals, state) + 1)
         if state == "dead":
             self._counts.died(function)
+
+
+def _look_at(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("work on a queued call failed inside the invoker", exc_info=error)
 
 
 def _lost(entry: Entry, why: str, now: float) -> tuple[QueuedCall, Invocation]:
