@@ -68,7 +68,7 @@ class Cached:
 
 
 @asynccontextmanager
-async def cached_world() -> AsyncIterator[Cached]:
+async def cached_world(entry_bytes: int = 50_000) -> AsyncIterator[Cached]:
     clock = Clock()
-    async with world(clock=clock, bounds=Bounds(cache_bytes=200_000, cache_entry_bytes=50_000)) as made:
+    async with world(clock=clock, bounds=Bounds(cache_bytes=4 * entry_bytes, cache_entry_bytes=entry_bytes)) as made:
         yield Cached(made, clock, await made.instance())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from collections.abc import AsyncIterator
 
 import pytest
@@ -269,6 +270,30 @@ async def test_the_bound_holds(here: Cached) -> None:
     assert here.store.evicted > 0
     for _ in range(2):
         assert await here.told(path="/50001") == "fwd=uri-miss"  # larger than an entry may be
+
+
+async def test_those_who_read_slowly_hold_no_copies_of_what_is_kept() -> None:
+    size = 2 * 1024 * 1024
+    async with cached_world(entry_bytes=size) as here:
+
+        async def large(_: web.BaseRequest) -> web.StreamResponse:
+            return web.Response(body=b"x" * size)
+
+        await here.serve(large)
+        assert len((await here.ask())[1]) == size
+        connections = [await asyncio.open_unix_connection(str(here.world.socket), limit=1024) for _ in range(5)]
+        tracemalloc.start()
+        try:
+            for _, writer in connections:
+                writer.write(here.world.signed(b"GET /f/acme/hello/x HTTP/1.1\r\nHost: functions\r\n\r\n"))
+            await eventually(lambda: here.world.invoker._results.counts.hits == 5, "all were given it")
+            for reader, _ in connections:
+                await reader.readuntil(b"\r\n\r\n")
+            assert tracemalloc.get_traced_memory()[0] < size
+        finally:
+            tracemalloc.stop()
+        for _, writer in connections:
+            writer.transport.abort()
 
 
 async def test_calls_that_were_answered_from_the_cache_are_counted(here: Cached) -> None:

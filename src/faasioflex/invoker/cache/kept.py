@@ -24,7 +24,7 @@ IN_NOT_MODIFIED = frozenset(
         b"cache-status",
     }
 )
-LONGEST_ADDED = 80  # bytes of a Cache-Status of ours
+PIECE_BYTES = 64 * 1024  # of a kept answer that are on their way to one who reads slowly
 
 
 class Kept:
@@ -37,6 +37,7 @@ class Kept:
         self.revision = revision
         self.framing: Framing = ByLength(0)
         self._body = body
+        self._at = 0
 
     @property
     def ready(self) -> bool:
@@ -44,11 +45,12 @@ class Kept:
 
     @property
     def done(self) -> bool:
-        return not self._body
+        return self._at >= len(self._body)
 
     async def chunk(self) -> bytes:
-        body, self._body = self._body, b""
-        return body
+        piece = self._body[self._at : self._at + PIECE_BYTES]
+        self._at += len(piece)
+        return piece
 
     def close(self) -> None:
         self._body = b""
