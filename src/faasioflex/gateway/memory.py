@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from faasioflex.gateway.port import RouteTable
+from faasioflex.gateway.port import Capabilities, RouteTable
 from faasioflex.model.errors import FfxError
 from faasioflex.model.messages import RevisionCalls, RevisionLoad
 
@@ -10,6 +10,8 @@ from faasioflex.model.messages import RevisionCalls, RevisionLoad
 class MemoryGateway:
     """``failure``: raised by ``apply`` while it is set. ``reported``: what ``loads`` answers;
     ``answered``, ``used``: what ``calls`` and ``uses`` answer, once."""
+
+    capabilities = Capabilities()
 
     def __init__(self) -> None:
         self.started = False

@@ -1,4 +1,4 @@
-"""The gateway port: a neutral table of routes, and drivers that make a real proxy follow it (envoy; later apisix)."""
+"""The gateway port: a neutral table of routes, and drivers that make a real proxy follow it (envoy, apisix)."""
 
 from __future__ import annotations
 
@@ -63,8 +63,25 @@ class RouteTable:
     issuers: tuple[TrustedIssuer, ...] = ()
 
 
+@dataclass(frozen=True)
+class Capabilities:
+    """What a driver's proxy cannot do is declared here: it is refused or made up for, and never answered with a silent nothing."""
+
+    unix_sockets: bool = True  # it reaches instances on unix sockets; else calls of those go to the invoker
+    overflow: bool = (
+        True  # a call whose instance is full goes on to the invoker; else the caller gets that instance's 429
+    )
+    in_progress: bool = True  # ``loads`` counts calls under way; else it is the average of calls that have ended
+    uses: bool = (
+        True  # ``uses`` names tokens; else one call a minute of each takes the way by the invoker, which notes it
+    )
+
+
 class Gateway(Protocol):
     """Makes one proxy follow the table. Every method may be called again after a failure."""
+
+    @property
+    def capabilities(self) -> Capabilities: ...
 
     async def start(self) -> None:
         """Be reachable for the proxy. It gets nothing, and keeps what it has, until the first ``apply``."""

@@ -24,7 +24,7 @@ from faasioflex.gateway.envoy.routes import ELSEWHERE
 from faasioflex.gateway.envoy.settings import EnvoySettings
 from faasioflex.gateway.envoy.stats import CallStats
 from faasioflex.gateway.envoy.uses import UseServer
-from faasioflex.gateway.port import RouteTable
+from faasioflex.gateway.port import Capabilities, RouteTable
 from faasioflex.model.errors import Invalid
 from faasioflex.model.messages import RevisionCalls, RevisionLoad
 
@@ -39,6 +39,8 @@ class EnvoyGateway:
     Order of a change (make before break): clusters and their endpoints, then routes; a cluster that no route names any more
     stays ``linger_s`` for the calls under way, which may still be tried again through it.
     """
+
+    capabilities = Capabilities()
 
     def __init__(
         self,

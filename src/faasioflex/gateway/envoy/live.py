@@ -14,8 +14,6 @@ from faasioflex.gateway.envoy.proto import Json, overwrite, seconds, typed
 from faasioflex.gateway.envoy.routes import (
     LIVE,
     OURS_ALONE,
-    REFUSED_METHODS,
-    REFUSED_PATH,
     ROUTES,
     fixed_routes,
     function_answer,
@@ -26,13 +24,13 @@ from faasioflex.gateway.envoy.routes import (
 )
 from faasioflex.gateway.envoy.settings import MIB, EnvoySettings
 from faasioflex.gateway.port import TableFunction, TableRevision
+from faasioflex.gateway.rules import BACKSTOP_S, REFUSED_METHODS, REFUSED_PATH
 
 # A retry needs the body again, so this much of it is kept; a larger one is streamed and tried once. The default bound of a
 # payload fits, so that an ordinary call whose instance is full goes on to the invoker instead of back to its caller with 429.
 # Functions' heavy calls of each other do not come here: see functions_listener.py.
 RETRIED_BODY_BYTES = 6 * MIB
 NOBODY = "-"
-BACKSTOP_S = 5.0  # the runtime and the invoker answer 504 themselves; Envoy only when they do not
 
 
 @dataclass(frozen=True)

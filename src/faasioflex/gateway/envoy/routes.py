@@ -9,6 +9,7 @@ from faasioflex.gateway.envoy.clusters import API, INVOKER
 from faasioflex.gateway.envoy.proto import Json, also, overwrite, seconds
 from faasioflex.gateway.envoy.scripts import ON_FUNCTIONS
 from faasioflex.gateway.envoy.settings import EnvoySettings
+from faasioflex.gateway.rules import ORIGIN_WIDE_HEADERS, REFUSED_METHODS, REFUSED_PATH, SANDBOX
 
 KIB = 1024
 ROUTES = "ffx"
@@ -23,29 +24,11 @@ CLIENT_ADDRESS: Json = overwrite("x-ffx-address", "%DOWNSTREAM_REMOTE_ADDRESS_WI
 # Of use between Envoy's own steps only.
 OURS_ALONE = [VHOST_HEADER, CLIENT_ID_HEADER, INSIDE_HEADER, "x-envoy-external-address", "x-envoy-internal"]
 
-_SEPARATOR = r"(?:/|\\|%2[fF]|%5[cC])"
-_DOTS = r"(?:\.|%2[eE]){1,2}"
-REFUSED_PATH = rf"[^?]*(?:(?:%00|\\|[\x00-\x20\x7f]).*|{_SEPARATOR}{_DOTS}(?:(?:{_SEPARATOR}|[;?#]).*)?)"
 # the API would only hand it on: the invoker checks as much, and is faster
 EXECUTE: Json = {
     "path": "/functions/execute",
     "headers": [{"name": ":method", "string_match": {"exact": "POST"}}],
 }
-REFUSED_METHODS = "TRACE"  # CONNECT is refused by Envoy itself, as an upgrade that is not enabled
-SANDBOX = "sandbox allow-scripts allow-forms"
-# What a browser keeps for a whole origin: functions share theirs with the console and with each other.
-ORIGIN_WIDE_HEADERS = [
-    "service-worker-allowed",
-    "clear-site-data",
-    "strict-transport-security",
-    "alt-svc",
-    "public-key-pins",
-    "nel",
-    "report-to",
-    "accept-ch",
-    "critical-ch",
-    "origin-agent-cluster",
-]
 
 
 def refusals() -> list[Json]:
