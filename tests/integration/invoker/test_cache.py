@@ -211,6 +211,25 @@ async def test_a_change_makes_what_was_kept_of_that_address_old(here: Cached) ->
     assert await here.told() == "hit; ttl=60"
 
 
+@pytest.mark.parametrize(
+    ("key", "changed", "told"),
+    [
+        (("path",), "/x?b=2", "fwd=uri-miss; stored"),
+        (("path",), "/y?a=1", "hit; ttl=60"),
+        (("query",), "/y?a=1", "fwd=uri-miss; stored"),
+        (("method",), "/y?b=2", "fwd=uri-miss; stored"),
+        (("method", "path", "query"), "/x?b=2", "hit; ttl=60"),
+    ],
+)
+async def test_what_the_key_leaves_out_does_not_count_where_something_is_changed(
+    here: Cached, key: tuple[str, ...], changed: str, told: str
+) -> None:
+    await here.serve(Counting(), CachePolicy(60.0, key))
+    await here.ask(path="/x?a=1")
+    await here.ask("DELETE", path=changed)
+    assert await here.told(path="/x?a=1") == told
+
+
 async def test_answers_that_vary_stand_beside_each_other(here: Cached) -> None:
     async def tongues(request: web.BaseRequest) -> web.StreamResponse:
         return web.Response(text=request.headers.get("X-Tongue", "-"), headers={"Vary": "X-Tongue"})

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from faasioflex.invoker.cache.results import UNKEPT_S
 from support.cached_world import POLICY, Cached, Counting, cached_world
 from support.deadline import eventually
 
@@ -231,6 +232,20 @@ async def test_a_stale_answer_is_given_while_one_call_fetches_the_next(here: Cac
     assert await here.told() == "hit; ttl=10"
     here.clock.now += 200
     assert await here.told() == "fwd=stale; stored"
+
+
+async def test_where_the_next_answer_cannot_be_kept_the_stale_one_is_given_without_a_call_each(here: Cached) -> None:
+    await here.serve(function := Counting(cache_control="max-age=10, stale-while-revalidate=100"))
+    await here.ask()
+    here.clock.now += 20
+    function.status = 500
+    for calls in (2, 2, 2):
+        assert (await here.ask())[:2] == (200, "1 /x")
+        await eventually(lambda: not here.world.invoker._results._flying, "nothing is under way")
+        assert function.calls == calls
+    here.clock.now += UNKEPT_S
+    await here.ask()
+    await eventually(lambda: function.calls == 3, "it is tried again")
 
 
 async def test_one_who_reads_nothing_holds_up_nobody_for_long(here: Cached, monkeypatch: pytest.MonkeyPatch) -> None:

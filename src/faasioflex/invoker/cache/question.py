@@ -120,7 +120,7 @@ def question(call: Call, route: FunctionRoute, policy: CachePolicy, revision: in
         regime,
         revision,
         digest(parts),
-        uri_of(call),
+        uri_of(call, policy),
         everybody and not own,
         call.method == "HEAD",
         wish(call.headers),
@@ -129,8 +129,10 @@ def question(call: Call, route: FunctionRoute, policy: CachePolicy, revision: in
     )
 
 
-def uri_of(call: Call) -> bytes:
-    return digest([call.target.path.encode("utf-8", "surrogateescape")])
+def uri_of(call: Call, policy: CachePolicy) -> bytes:
+    """What a call is about: what the policy leaves out of it does not count."""
+    path, _, query = call.target.path.encode("utf-8", "surrogateescape").partition(b"?")
+    return digest([path if "path" in policy.key else b"", query if "query" in policy.key else b""])
 
 
 def secondary(primary: bytes, vary: Collection[bytes], fields: Headers) -> bytes:

@@ -140,7 +140,7 @@ class Results:
                     "There is no kept answer to this, and the request does not want another (only-if-cached)"
                 )
             self.counts.bypasses += 1
-            return await self._pass(call, why)
+            return await self._pass(call, why, uri_of(call, policy))
         asked = question(call, route, policy, revision)
         return await self._ask(call, asked)
 
@@ -153,7 +153,8 @@ class Results:
                 return self._give(call, asked, entry, left_s, now)
             why = "stale" if left_s <= 0 else "request"
             if asked.wish.kept and asked.wish.max_age_s is None and 0 <= -left_s < entry.stale_s:
-                if self.store.key_of(asked) not in self._flights:
+                key = self.store.key_of(asked)
+                if key not in self._flights and self._may_wait(key):
                     self._fly(call, asked, entry, for_later=True)
                 return self._give(call, asked, entry, left_s, now)
         if asked.wish.only_kept:
@@ -161,7 +162,7 @@ class Results:
         self.counts.misses += 1
         self._missed(asked.function)
         if asked.head:
-            return await self._pass(call, why)
+            return await self._pass(call, why, asked.uri)
         flight = self._flights.get(self.store.key_of(asked)) if asked.wish.kept else None
         if flight is not None and flight.joinable:
             return await self._follow(call, asked, flight, why)
@@ -180,11 +181,11 @@ class Results:
         call.revision, call.status = entry.revision, head.status
         return Kept(head, entry.revision, b"" if asked.head or head.status == 304 else entry.body)
 
-    async def _pass(self, call: Call, why: str) -> Given:
-        """By the function alone."""
+    async def _pass(self, call: Call, why: str, uri: bytes) -> Given:
+        """By the function alone. ``uri``: what the call is about."""
         answer = await self._dispatcher.open(call)
         if call.method not in CHANGES_NOTHING and answer.head.status < 400:
-            function, uri = call.target.function, uri_of(call)
+            function = call.target.function
             self.store.drop_about(function, uri)
             self._ground(lambda asked: asked.function == function and asked.uri == uri)
         answer.head = with_field(answer.head, STATUS, status(f"fwd={why}"))
@@ -204,7 +205,7 @@ class Results:
             flight.leave(reader)
             raise
         flight.leave(reader)
-        return await self._pass(call, why)
+        return await self._pass(call, why, asked.uri)
 
     async def _lead(self, call: Call, asked: Question, flight: Flight, why: str) -> Given:
         reader = flight.lead()
@@ -258,9 +259,13 @@ class Results:
             for_later=for_later,
         )
         self._flying[flight] = asked
-        if key not in self._flights and self._unkept.get(key, 0.0) <= self._clock():
+        if key not in self._flights and self._may_wait(key):
             self._flights[key] = flight
         return flight
+
+    def _may_wait(self, key: bytes) -> bool:
+        """Whether the next answer may be worth waiting for: the one before could be kept, or that was long ago."""
+        return self._unkept.get(key, 0.0) <= self._clock()
 
     async def _call(self, call: Call, before: Entry | None) -> Given:
         answer = await self._dispatcher.open(call)
