@@ -8,6 +8,7 @@ measured with one function too, on the same platform, after a restart in both ca
 from __future__ import annotations
 
 import http.client
+import json
 import random
 import time
 from pathlib import Path
@@ -63,10 +64,8 @@ def _figures(data: Path, amount: Amount, count: int) -> Json:
             "mib": {name: round(bytes_ / 2**20, 1) for name, bytes_ in platform.pss_bytes().items()},
             "anonymous_bytes": platform.pss_bytes("Pss_Anon"),
             "idle_cpu_percent": platform.cpu_percent(amount.idle_cpu_s),
-            "first_page_ms": percentiles(_pages_ms(platform, ""), 1),
-            "last_page_ms": percentiles(_pages_ms(platform, _cursor(platform, count)), 1),
-            "all_pages_ms": round(_all_ms(platform, count), 1),
         }
+        found |= _lists(platform, count + 1)
         say(
             f"  {count}: {sum(found['mib'].values()):.0f} MiB, ready after {restart_s:.1f} s, {found['idle_cpu_percent']}"
         )
@@ -87,37 +86,57 @@ def _settle(platform: Platform, more_s: float) -> None:
     time.sleep(more_s)
 
 
-def _cursor(platform: Platform, count: int) -> str:
-    """Of the last page."""
-    cursor = ""
-    for _ in range(count // PAGE):
-        cursor = platform.client.page(cursor=cursor or None, limit=PAGE).next or ""
-    return cursor
-
-
-def _pages_ms(platform: Platform, cursor: str) -> list[float]:
-    """Of the API's answer, as it comes over a kept connection; reading it is the client's business."""
-    where = urlsplit(platform.url)
-    connection = http.client.HTTPConnection(where.hostname or "", where.port or 80, timeout=30)
-    taken = []
+def _lists(platform: Platform, count: int) -> Json:
+    listing = _List(platform)
     try:
+        all_ms, last = listing.all(count)
+        return {
+            "first_page_ms": percentiles(listing.times_ms(""), 1),
+            "last_page_ms": percentiles(listing.times_ms(last), 1),
+            "all_pages_ms": round(all_ms, 1),
+        }
+    finally:
+        listing.close()
+
+
+class _List:
+    """The list as the API answers it, over a kept connection; making objects of it is the client's business."""
+
+    def __init__(self, platform: Platform) -> None:
+        where = urlsplit(platform.url)
+        self._connection = http.client.HTTPConnection(where.hostname or "", where.port or 80, timeout=30)
+        self._headers = {"Authorization": f"Bearer {platform.token}"}
+
+    def times_ms(self, cursor: str) -> list[float]:
+        """Of a page."""
+        taken = []
         for _ in range(PAGES):
             began = time.perf_counter()
-            path = f"/functions?limit={PAGE}" + (f"&cursor={quote(cursor)}" if cursor else "")
-            connection.request("GET", path, headers={"Authorization": f"Bearer {platform.token}"})
-            answer = connection.getresponse()
-            answer.read()
-            if answer.status != 200:
-                raise RuntimeError(f"a page of the list answered {answer.status}")
+            self.page(cursor)
             taken.append(1000 * (time.perf_counter() - began))
-    finally:
-        connection.close()
-    return taken
+        return taken
 
+    def all(self, count: int) -> tuple[float, str]:
+        """How long all pages take (ms), and the cursor of the last."""
+        began, cursor, found = time.perf_counter(), "", 0
+        while True:
+            page = json.loads(self.page(cursor))
+            found += len(page["items"])
+            if page["next"] is None:
+                break
+            cursor = page["next"]
+        if found != count:
+            raise RuntimeError(f"the list has {found} functions instead of {count}")
+        return 1000 * (time.perf_counter() - began), cursor
 
-def _all_ms(platform: Platform, count: int) -> float:
-    began = time.perf_counter()
-    found = sum(1 for _ in platform.client.list())
-    if found != count + 1:
-        raise RuntimeError(f"the list has {found} functions instead of {count + 1}")
-    return 1000 * (time.perf_counter() - began)
+    def page(self, cursor: str) -> bytes:
+        path = f"/functions?limit={PAGE}" + (f"&cursor={quote(cursor)}" if cursor else "")
+        self._connection.request("GET", path, headers=self._headers)
+        answer = self._connection.getresponse()
+        body = answer.read()
+        if answer.status != 200:
+            raise RuntimeError(f"a page of the list answered {answer.status}: {body[:200]!r}")
+        return body
+
+    def close(self) -> None:
+        self._connection.close()
