@@ -9,11 +9,12 @@ from email.utils import parsedate_to_datetime
 
 LONGEST_S = 2.0**31  # RFC 9111, 1.2.2: what does not fit is this
 _DIRECTIVE = re.compile(
-    rb"""[ \t,]*([!#$%&'*+\-.^_`|~0-9A-Za-z]+)
+    rb"""[ \t,;]*([!#$%&'*+\-.^_`|~0-9A-Za-z]+)
          (?:[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^",;\s]*)))?
-         [ \t]*(?=,|\Z)""",
+         [ \t]*(?=[,;]|\Z)""",
     re.VERBOSE | re.DOTALL,
 )
+_SEPARATOR = re.compile(rb"[,;]")  # semicolons are wrong, but many write «no-cache; no-store»
 _TAG = re.compile(rb'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 
 
@@ -47,11 +48,11 @@ def _read(value: bytes, found: dict[str, str]) -> None:
     at = 0
     while at < len(value):
         one = _DIRECTIVE.match(value, at)
-        if one is None:  # not a directive: go on behind the next comma
-            comma = value.find(b",", at)
-            if comma < 0:
+        if one is None:  # not a directive: go on behind the next separator
+            separator = _SEPARATOR.search(value, at)
+            if separator is None:
                 return
-            at = comma + 1
+            at = separator.end()
             continue
         at = one.end()
         name = one[1].decode("ascii").lower()

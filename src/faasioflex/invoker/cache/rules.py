@@ -11,6 +11,7 @@ from faasioflex.invoker.http1.head import BadMessage, ResponseHead, content_leng
 # Heuristically cacheable (RFC 9110, 15.1), less 405, 414 and 501, which tell of a request and not of a resource.
 KEPT = frozenset({200, 203, 204, 300, 301, 308, 404, 410})
 KEPT_WHERE_SAID = frozenset({302, 307})  # with a lifetime of the answer's own
+MOST_VARY = 32  # fields: each is looked at in every call, and kept
 # An open stream has no end, and what it says is for who listens now.
 NEVER_KEPT_TYPES = (b"text/event-stream", b"multipart/x-mixed-replace")
 
@@ -29,7 +30,9 @@ def terms(head: ResponseHead, framing: Framing, *, ttl_s: float, shared: bool, n
     said = cache_control(head.headers)
     own = _own_lifetime_s(head, said, shared=shared, now=now)
     vary = _vary(head)
-    if not _may_be_kept(head, framing, said, shared=shared, has_lifetime=own is not None) or b"*" in vary:
+    if not _may_be_kept(head, framing, said, shared=shared, has_lifetime=own is not None):
+        return None
+    if b"*" in vary or len(vary) > MOST_VARY:
         return None
     lifetime_s = min(ttl_s, own) if own is not None else ttl_s
     if "no-cache" in said:
@@ -86,7 +89,7 @@ def declared_bytes(head: ResponseHead) -> int | None:
 
 def age_of(head: ResponseHead) -> float:
     """Seconds that the answer says it is old already."""
-    value = head.get(b"age") or b"0"
+    value = (head.get(b"age") or b"0").partition(b",")[0].strip()  # of several the first (RFC 9111, 5.1)
     return float(value[:10]) if value.isdigit() else 0.0
 
 

@@ -23,6 +23,8 @@ def read(*values: bytes) -> dict[str, str]:
         ((b",, ,max-age=1,,",), {"max-age": "1"}),
         ((b"max-age=60, max-age=5",), {"max-age": "5"}),
         ((b"max-age=60, max-age=none",), {"max-age": ""}),
+        ((b"no-cache; no-store;max-age=5",), {"no-cache": "", "no-store": "", "max-age": "5"}),
+        ((b'"quoted"; no-store',), {"no-store": ""}),
         ((b"no store, max-age=7",), {"max-age": "7"}),
         ((b'x="unclosed, max-age=7',), {"max-age": "7"}),
         ((b"",), {}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from faasioflex.invoker.cache.rules import Terms, terms, wish
+from faasioflex.invoker.cache.rules import Terms, age_of, terms, wish
 from faasioflex.invoker.http1.framing import ByConnection, ByLength
 from faasioflex.invoker.http1.head import Headers, ResponseHead
 
@@ -45,6 +45,7 @@ def test_a_redirect_of_the_moment_is_kept_where_it_says_for_how_long() -> None:
         [("Set-Cookie", "a=1")],
         [("Vary", "*")],
         [("Vary", "accept, *")],
+        [("Vary", ", ".join(f"x-{number}" for number in range(33)))],
         [("Content-Range", "bytes 0-1/5")],
         [("Content-Type", "text/event-stream; charset=utf-8")],
         [said("max-age=0")],
@@ -97,6 +98,13 @@ def test_stale_while_revalidate_unless_that_is_ruled_out() -> None:
 def test_vary_and_what_was_forgotten_in_it() -> None:
     assert agreed(200, ("Vary", "Accept, X-A"), ("Vary", "accept")) == Terms(100.0, 0.0, (b"accept", b"x-a"))
     assert agreed(200, ("Content-Encoding", "gzip")) == Terms(100.0, 0.0, (b"accept-encoding",))
+
+
+@pytest.mark.parametrize(
+    ("value", "age_s"), [("7", 7), ("7, 9", 7), ("x", 0), ("-1", 0), ("", 0), ("9" * 30, 9_999_999_999)]
+)
+def test_the_age_that_an_answer_comes_with(value: str, age_s: float) -> None:
+    assert age_of(ResponseHead(200, b"", [(b"Age", value.encode())], 1)) == age_s
 
 
 @pytest.mark.parametrize(
