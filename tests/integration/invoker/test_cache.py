@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tracemalloc
 from collections.abc import AsyncIterator
+from email.utils import formatdate
 
 import pytest
 from aiohttp import web
@@ -14,6 +15,12 @@ from faasioflex.model.function import CachePolicy, RateLimit
 from faasioflex.model.messages import CALLS_SUBJECT, CallsReport
 from support.cached_world import POLICY, Cached, Counting, cached_world
 from support.deadline import eventually
+
+
+class Undated(web.Response):
+    async def _prepare_headers(self) -> None:
+        await super()._prepare_headers()
+        del self.headers["Date"]
 
 
 @pytest.fixture
@@ -177,6 +184,45 @@ async def test_the_functions_own_tag_is_known_also_where_its_answer_is_not_kept(
     assert function.calls == 2
 
 
+async def test_a_not_modified_of_another_answer_says_nothing_of_the_kept_one(here: Cached) -> None:
+    versions = ["v1"]
+
+    async def function(request: web.BaseRequest) -> web.StreamResponse:
+        fields = {"ETag": f'"{versions[-1]}"'}
+        known = "If-None-Match" in request.headers
+        return web.Response(status=304, headers=fields) if known else web.Response(text=versions[-1], headers=fields)
+
+    await here.serve(function)
+    await here.ask()
+    here.clock.now += 100
+    versions.append("v2")
+    assert (await here.ask())[1] == "v2"
+    status, text, fields = await here.ask()
+    assert (status, text, fields["etag"]) == (200, "v2", '"v2"')
+
+
+async def test_a_post_is_made_without_conditions_of_ours_and_with_its_own(here: Cached) -> None:
+    function = Counting(etag='"v1"')
+    await here.serve(function, CachePolicy(60.0, ("method", "path", "body")))
+    await here.ask("POST", data="one")
+    here.clock.now += 100
+    assert await here.told("POST", data="one") == "fwd=stale; stored"
+    assert await here.told("POST", data="one", headers={"If-None-Match": "*"}) == "fwd=bypass"
+    assert [one.get("if-none-match") for one in function.requests] == [None, None, "*"]
+
+
+async def test_a_kept_answer_has_the_date_at_which_it_was_made(here: Cached) -> None:
+    async def undated(_: web.BaseRequest) -> web.StreamResponse:
+        return Undated(text="x")
+
+    await here.serve(undated)
+    await here.ask()
+    made = formatdate(here.clock.now, usegmt=True)
+    here.clock.now += 30
+    _, _, fields = await here.ask()
+    assert (fields["date"], fields["age"]) == (made, "30")
+
+
 async def test_head_is_answered_from_get_and_ranges_are_the_functions(here: Cached) -> None:
     await here.serve(function := Counting())
     assert await here.told("HEAD") == "fwd=uri-miss"
@@ -262,7 +308,8 @@ async def test_an_answer_that_was_on_its_way_when_it_became_old_is_not_kept(here
     reply = await here.world.bus.request("ffx.cache.purge", b'{"namespace": "acme", "name": "hello"}', 5)
     assert reply == b'{"entries":0}'
     here.instance.hold.set()
-    assert (await asking)[0] == 200
+    status, _, fields = await asking
+    assert (status, fields["cache-status"]) == (200, "faasioflex; fwd=uri-miss")
     assert len(here.store) == 0
 
 

@@ -51,6 +51,7 @@ class Flight:
         self.revision = 0
         self.start_ms: float | None = None
         self.joinable = True
+        self.keeping = True  # as far as is known yet
         self.kept_headers: Headers | None = None  # set by ``end`` where the answer was kept before its head went out
         self._open = open
         self._judge = judge
@@ -90,6 +91,7 @@ class Flight:
             if self.terms is None and reader is self._leader:
                 self._close_untaken()
         elif not self._readers and not self._for_later:
+            self.joinable = False
             self._task.cancel()
         self._tell()
 
@@ -194,7 +196,7 @@ class Flight:
         self._pieces.append(piece)
         if self._whole:
             if self._reserved + len(piece) > self._most_bytes or not self._store.reserve(len(piece)):
-                self._whole = self.joinable = False
+                self._whole = self.joinable = self.keeping = False
                 self._store.free(self._reserved)
                 self._reserved = 0
             else:

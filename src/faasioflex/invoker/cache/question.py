@@ -79,7 +79,9 @@ def unanswerable(call: Call, policy: CachePolicy) -> str | None:
     """Why a call is the function's alone, in the words of RFC 9211; None: it is not."""
     if call.method not in SAFE and not (call.method in WITH_BODY and "body" in policy.key):
         return "method"
-    if call.upgrade is not None or any(name.lower() in NOT_FROM_HERE for name, _ in call.headers):
+    # Where a POST's condition does not hold the answer is 412, which is the function's to say (RFC 9110, 13.1.2).
+    conditions = NOT_FROM_HERE | CONDITIONS if call.method == "POST" else NOT_FROM_HERE
+    if call.upgrade is not None or any(name.lower() in conditions for name, _ in call.headers):
         return "bypass"
     if call.body.declared and "body" not in policy.key:
         return "bypass"
@@ -98,7 +100,12 @@ def question(call: Call, route: FunctionRoute, policy: CachePolicy, revision: in
     own = [(name, sent[name]) for name in persons if name in sent]
     parts = [*map(str.encode, (regime[0], regime[1], str(revision), *sorted(policy.key), str(policy.shared)))]
     if not everybody:
-        parts += [call.caller.principal.pid.encode(), *(value for field in call.caller.headers for value in field)]
+        principal = call.caller.principal
+        parts += [
+            principal.pid.encode(),
+            principal.function_uid.encode(),
+            *(value for field in call.caller.headers for value in field),
+        ]
     for name, value in own:
         parts += [name, value]
     for part in policy.key:

@@ -7,9 +7,10 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from email.utils import formatdate
 from functools import partial
 
-from faasioflex.invoker.cache.directives import date_of
+from faasioflex.invoker.cache.directives import date_of, opaque
 from faasioflex.invoker.cache.flight import Flight, Reader
 from faasioflex.invoker.cache.kept import STATUS, Coming, Kept, is_known, not_modified, status, with_field
 from faasioflex.invoker.cache.question import (
@@ -211,7 +212,8 @@ class Results:
         reader = flight.lead()
         try:
             if await flight.opened():
-                return await self._coming(call, flight, reader, f"fwd={why}", "stored")
+                stored = ["stored"] if flight.keeping else []
+                return await self._coming(call, flight, reader, f"fwd={why}", *stored)
             answer = flight.take()
         except BaseException:
             flight.leave(reader)
@@ -240,14 +242,14 @@ class Results:
             call.revision, call.status = flight.revision, head.status
             return Kept(head, flight.revision, b"")
         call.revision, call.status = flight.revision, head.status
-        return Coming(flight, reader, head, flight.start_ms if "stored" in said else None)
+        return Coming(flight, reader, head, flight.start_ms if "collapsed" not in said else None)
 
     # calls whose answers may be kept
 
     def _fly(self, call: Call, asked: Question, before: Entry | None, *, for_later: bool = False) -> Flight:
         key = self.store.key_of(asked)
         headers = [field for field in call.headers if field[0].lower() not in CONDITIONS]
-        checks = _checks(before)
+        checks = _checks(before) if call.method != "POST" else []
         made = replace(call, target=replace(call.target, revision=asked.revision), headers=[*headers, *checks])
         flight = Flight(
             open=partial(self._call, made, before if checks else None),
@@ -272,6 +274,9 @@ class Results:
         if answer.head.status != 304 or before is None:
             return answer
         answer.close()
+        if _is_of_another(answer.head, before):
+            asked = [field for field in call.headers if field[0].lower() not in CONDITIONS]
+            return await self._dispatcher.open(replace(call, headers=asked))
         head = ResponseHead(before.status, before.reason, _refreshed(before.headers, answer.head.headers), 1)
         return Kept(head, answer.revision, before.body)
 
@@ -297,11 +302,15 @@ class Results:
         flight.kept_headers = entry.headers
         if may_be_kept and self.store.put(entry, asked.fields):
             self.counts.stored += 1
+        else:
+            flight.keeping = False
 
     def _entry(self, asked: Question, head: ResponseHead, agreed: Terms, body: bytes) -> Entry:
         headers = [field for field in head.headers if field[0].lower() not in (b"age", b"transfer-encoding")]
         if head.get(b"etag") is None:
             headers.append((b"ETag", OUR_TAGS + hashlib.sha256(body).hexdigest()[:32].encode() + b'"'))
+        if head.get(b"date") is None:  # RFC 9110, 6.6.1: so that nobody takes the time of a hit for it
+            headers.append((b"Date", formatdate(self._clock(), usegmt=True).encode()))
         if head.status != 204 and head.get(b"content-length") is None:
             headers.append((b"Content-Length", str(len(body)).encode()))
         return Entry(
@@ -326,7 +335,7 @@ class Results:
         for flight, asked in list(self._flying.items()):
             if void(asked):
                 del self._flying[flight]
-                flight.joinable = False
+                flight.joinable = flight.keeping = False
                 for key in [key for key, one in self._flights.items() if one is flight]:
                     del self._flights[key]
 
@@ -354,6 +363,14 @@ def _checks(entry: Entry | None) -> Headers:
     return made
 
 
+def _is_of_another(told: ResponseHead, entry: Entry) -> bool:
+    """Whether a 304 speaks of an answer that is not the one which was asked about (RFC 9111, 4.3.4)."""
+    etag = told.get(b"etag")
+    return etag is not None and all(
+        opaque(value) != opaque(etag) for name, value in entry.headers if name.lower() == b"etag"
+    )
+
+
 def _refreshed(before: Headers, told: Headers) -> Headers:
     """A kept answer's fields after a 304 (RFC 9111, 3.2): what it tells takes the place of what was there."""
     newer = [
@@ -362,5 +379,5 @@ def _refreshed(before: Headers, told: Headers) -> Headers:
         if not field[0].lower().startswith(b"content-")
         and field[0].lower() not in (b"connection", b"keep-alive", b"etag")
     ]
-    names = {name.lower() for name, _ in newer}
+    names = {name.lower() for name, _ in newer} | {b"date"}
     return [field for field in before if field[0].lower() not in names] + newer

@@ -130,6 +130,13 @@ def test_principals_are_kept_apart_unless_it_is_public_or_shared() -> None:
     assert same(one, other, shared, "private")
 
 
+def test_another_function_of_the_callers_name_is_somebody_else() -> None:
+    one, other = (
+        Caller(Principal("function", "f-acme.a", "f-acme.a", "acme", function_uid=uid)) for uid in ("uid-1", "uid-2")
+    )
+    assert not same(call(caller=one), call(caller=other), visibility="private")
+
+
 def test_who_changes_groups_is_not_given_the_answer_of_before() -> None:
     grown = Caller(replace(ALICE.principal, groups=frozenset({"staff"})))
     assert not same(call(caller=ALICE, own=False), call(caller=grown, own=False), visibility="private")
@@ -155,6 +162,7 @@ def test_an_authorization_or_a_cookie_of_the_functions_own_is_a_person_too() -> 
         (call(method="DELETE"), "method"),
         (call("/x", "GET", ("Range", "bytes=0-1")), "bypass"),
         (call("/x", "GET", ("If-Match", '"a"')), "bypass"),
+        (call("/x", "GET", ("If-None-Match", '"a"')), None),
         (call(body=b"a body that no key holds"), "bypass"),
         (replace(call(), upgrade=b"websocket"), "bypass"),
     ],
@@ -166,6 +174,13 @@ def test_calls_that_are_the_functions_alone(made: Call, why: str | None) -> None
 @pytest.mark.parametrize(("method", "why"), [("POST", None), ("QUERY", None), ("PUT", "method"), ("DELETE", "method")])
 def test_with_the_body_in_the_key_what_asks_by_a_body_may_be_answered(method: str, why: str | None) -> None:
     assert unanswerable(call(method=method, body=b"x"), CachePolicy(60.0, ("method", "path", "body"))) == why
+
+
+def test_the_conditions_of_a_post_are_the_functions() -> None:
+    policy = CachePolicy(60.0, ("method", "path", "body"))
+    for name in ("If-None-Match", "If-Modified-Since"):
+        assert unanswerable(call("/x", "POST", (name, "a"), body=b"x"), policy) == "bypass"
+        assert unanswerable(call("/x", "QUERY", (name, "a"), body=b"x"), policy) is None
 
 
 @settings(max_examples=100)
