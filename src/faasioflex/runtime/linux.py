@@ -64,7 +64,7 @@ def bind_mount(descriptor: int, target: str) -> None:
 
 
 def join_namespace(descriptor: int, kind: int) -> None:
-    """Enter the namespace behind a descriptor of ``/proc/PID/ns/…`` (``kind``: CLONE_NEWUSER, CLONE_NEWNET)."""
+    """Enter the namespace behind a descriptor of ``/proc/PID/ns/…``, or a pidfd (``kind``: CLONE_NEWUSER, CLONE_NEWNET, CLONE_NEWNS)."""
     _checked(_libc().setns(descriptor, kind), "setns")
 
 

@@ -198,8 +198,8 @@ class SandboxBox:
 
     @property
     def init(self) -> int | None:
-        """The sandbox's first process, by its pid here; while it has not ended."""
-        return self._init if not self._status.closed else None
+        """A pidfd of the sandbox's first process: unlike its pid, it never means another one."""
+        return self._init_handle
 
     def admit(self, order: Order) -> None:
         """A sandbox that was started for nobody has the limits of ``order`` from now on; its ``disk_bytes`` and ``processes``

@@ -30,7 +30,7 @@ class Entrance(Protocol):
         """Whether these come in faster than another sandbox starts."""
 
     def let_in(self, identifier: str, init: int, shown: Sequence[Shown]) -> None:
-        """Show these, all at :data:`PLACES`, in the spare whose init is ``init``; before anything of a function's runs in it.
+        """Show these, all at :data:`PLACES`, in the spare whose init is ``init`` (a pidfd); before anything of a function's runs in it.
 
         Raises: OSError; then the spare is of no use any more.
         """
@@ -133,7 +133,7 @@ def _link(source: Path, room: Path) -> None:
 
 @contextmanager
 def _inside(init: int) -> Iterator[None]:
-    """In the mount namespace of a process. This process has one thread, and nothing else happens meanwhile."""
+    """In the mount namespace of the process behind a pidfd. This process has one thread, and nothing else happens meanwhile."""
     with ExitStack() as opened:
 
         def handle(path: str, flags: int) -> int:
@@ -141,13 +141,12 @@ def _inside(init: int) -> Iterator[None]:
             opened.callback(os.close, descriptor)
             return descriptor
 
-        there = handle(f"/proc/{init}/ns/mnt", os.O_RDONLY)
         home, root, here = (
             handle("/proc/self/ns/mnt", os.O_RDONLY),
             handle("/", os.O_PATH),
             handle(".", os.O_PATH),
         )
-        linux.join_namespace(there, _CLONE_NEWNS)
+        linux.join_namespace(init, _CLONE_NEWNS)
         try:
             yield
         finally:

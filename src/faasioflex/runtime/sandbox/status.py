@@ -44,11 +44,6 @@ class StatusPipe:
         if "exit-code" in content:
             self.exit_code = content["exit-code"]
 
-    @property
-    def closed(self) -> bool:
-        """bubblewrap has ended, and the sandbox with it."""
-        return self._reading == -1
-
     def close(self) -> None:
         if not self.init.done():
             self.init.set_result(None)
