@@ -114,7 +114,7 @@ class Settings:
     pool_memory_bytes: int = _setting(
         96 * MIB,
         "bytes",
-        "of sandboxes that wait for a first call, some 12 MiB each and 45 of Node; 0: every start is a cold one",
+        "of sandboxes that wait for a first call, some 16 MiB each and 30 of Node; 0: every start is a cold one",
     )
     result_cache_bytes: int = _setting(
         64 * MIB, "bytes", "of answers that are given again without a call, over all functions with cache; 0 keeps none"
