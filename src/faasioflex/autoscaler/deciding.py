@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from faasioflex.autoscaler.decide import decide
 from faasioflex.autoscaler.samples import Decision, Policy, Proposal
@@ -140,6 +140,8 @@ def writes(view: View, found: Verdict) -> list[DesiredScale]:
             decisions = {**decisions, number: ScaleDecision(count, why.instances, *words, now)}
             before = {**before, number: why.instances}
             made.append(DesiredScale(view.record.uid, before, reason, now, decisions, requested_at))
-    if before != wanted or (view.request is not None and not made):
+    if made:
+        made[-1] = replace(made[-1], instances=wanted)  # what is not called any more goes with it: no event of its own
+    elif before != wanted or view.request is not None:
         made.append(DesiredScale(view.record.uid, wanted, reason, now, decisions, requested_at))
     return made

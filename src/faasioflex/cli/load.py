@@ -96,7 +96,8 @@ def instances(one: FunctionMetrics) -> str:
     others = "".join(
         f"+{count}{letter}" for state, letter in OTHER_STATES.items() if (count := one.instances_by_state.get(state))
     )
-    return f"{one.instances or 0}{others}"
+    serving = (one.instances or 0) - (one.instances_by_state.get("frozen") or 0)  # the resource counts them as ready
+    return f"{max(serving, 0)}{others}"
 
 
 def alert_text(alert: Alert) -> str:

@@ -66,8 +66,8 @@ def test_instances_by_state() -> None:
     def cell(count: int, **states: int) -> str:
         return instances(FunctionMetrics(instances=count, instances_by_state=states))
 
-    assert [cell(0), cell(2, ready=2), cell(2, ready=2, starting=1), cell(0, frozen=2, draining=1)] == [
-        "0", "2", "2+1s", "0+2f+1d",
+    assert [cell(0), cell(2, ready=2), cell(2, ready=2, starting=1), cell(2, frozen=2, draining=1), cell(1, frozen=2)] == [
+        "0", "2", "2+1s", "0+2f+1d", "0+2f",
     ]  # fmt: skip
 
 
