@@ -313,6 +313,19 @@ async def test_an_answer_that_was_on_its_way_when_it_became_old_is_not_kept(here
     assert len(here.store) == 0
 
 
+async def test_what_became_another_while_a_body_came_is_not_kept_as_it_was(here: Cached) -> None:
+    policy = CachePolicy(60.0, ("method", "path", "body"))
+    await here.serve(Counting(), policy, visibility="public")
+    reader, writer = await asyncio.open_unix_connection(str(here.world.socket))
+    writer.write(here.world.signed(b"POST /f/acme/hello/x HTTP/1.1\r\nHost: functions\r\nContent-Length: 2\r\n\r\no"))
+    await eventually(lambda: here.world.invoker._admission.held_bytes == 1, "its body has begun")
+    await here.serve(Counting(), policy, visibility="private")
+    writer.write(b"k")
+    assert b"Cache-Status: faasioflex; fwd=bypass\r\n" in await reader.readuntil(b"\r\n\r\n")
+    assert len(here.store) == 0
+    writer.transport.abort()
+
+
 async def test_purging_forgets_the_functions_answers_and_nobody_elses(here: Cached) -> None:
     await here.serve(Counting())
     await here.world.route("other", here.instance, cache=POLICY)

@@ -131,7 +131,9 @@ class Results:
         why = unanswerable(call, policy)
         if why is None and call.body.declared:
             await self._dispatcher.prepare(call, route, revision)
-            why = "bypass" if call.body.whole is None else None
+            # Another route by now: under this one's key it would be kept again.
+            known = self._known(call.target.function)
+            why = "bypass" if call.body.whole is None or known is not route else None
         wanted = wish(call.headers)
         if why is None and not wanted.store:
             why = "request"
