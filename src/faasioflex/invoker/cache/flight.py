@@ -31,7 +31,8 @@ class Flight:
     once, with the whole body or None, before readers learn that it is over.
 
     As long as the answer may still be kept it is read as fast as it comes, up to ``most_bytes``; what is longer goes on for
-    those who read it already, at their pace. The last reader that leaves ends the call, unless it is ``for_later``.
+    those who read it already, at their pace. The last reader that leaves ends the call, unless it is ``for_later``; what is too
+    large to keep is nothing for later.
     """
 
     def __init__(
@@ -206,11 +207,10 @@ class Flight:
     async def _until_taken(self) -> None:
         """Wait until the slowest reader is near; whoever keeps others waiting for too long is cut."""
         while True:
+            if not self._readers:
+                raise ConnectionEnded("nobody reads what is too large to keep")
             self._forget_what_all_had()
             if sum(map(len, self._pieces)) <= WINDOW_BYTES:
-                return
-            if not self._readers:  # only where it is for later: too large to keep after all
-                self._pieces.clear()
                 return
             end = self._first + len(self._pieces)
             waiting = any(reader.at == end for reader in self._readers)
