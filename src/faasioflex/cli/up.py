@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from faasioflex.model.errors import Invalid, NotSupportedYet
+from faasioflex.platform.apisix import require_tcp
 from faasioflex.platform.diagnosis import require_sandboxes
 from faasioflex.platform.folder import DataFolder
 from faasioflex.platform.lock import FolderInUse, holder
@@ -80,6 +81,11 @@ def up(  # noqa: PLR0917 - one parameter per option
     settings = Settings.load(flags, file=config or _config_of_environment())
     if settings.runtime == "docker":
         raise NotSupportedYet("The runtime docker is not supported yet. Use --runtime sandbox.")
+    if settings.gateway != "envoy":
+        require_tcp(settings)
+        raise Invalid(
+            "'ffx up' brings its own Envoy. APISIX is told by 'ffx serve gateway --gateway apisix': docs/apisix.md."
+        )
     listen_address(settings.host, secure=settings.secure, insecure=settings.insecure_plain_http)
     folder = settings.folder
     pid = holder(folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import asdict
 
 import structlog
 
@@ -74,6 +75,8 @@ class GatewayController:
         await self._quotas.start()
         self._trusted = self._issuers()
         await self._gateway.start()
+        if lacks := [name for name, is_there in asdict(self._gateway.capabilities).items() if not is_there]:
+            log.info("the gateway's proxy cannot do everything", lacks=lacks)
         self.problem = "the gateway has not acknowledged its routes yet"
         self._changed.set()
         self._run("gateway apply", self._keep_applying())

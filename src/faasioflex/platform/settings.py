@@ -21,6 +21,7 @@ from faasioflex.model.addresses import parse_allowances
 from faasioflex.model.callback import parse_callback_hosts
 from faasioflex.model.egress import parse_all
 from faasioflex.model.errors import FieldError, Invalid
+from faasioflex.platform.apisix import gateway_problems
 from faasioflex.platform.folder import DataFolder
 from faasioflex.platform.login_settings import login_problems
 from faasioflex.platform.observing import observing_problems
@@ -43,6 +44,7 @@ _PATHS = frozenset(
         "login_file",
         "smtp_password_file",
         "otlp_headers_file",
+        "apisix_key_file",
     }
 )
 _LISTS = frozenset(  # one text, or a list in a file
@@ -132,6 +134,17 @@ class Settings:
     tls_key: str | None = _setting(None, "PEM file", "its private key")
     functions_host: str | None = _setting(
         None, "host name", "functions answer on it alone, and nothing else does: an origin of their own in browsers"
+    )
+    gateway: str = _setting("envoy", "driver", "Envoy comes along with 'ffx up'; apisix: docs/apisix.md")
+    apisix_admin: str = _setting("", "URL", "of APISIX's Admin API, without a path")
+    apisix_key_file: str | None = _setting(None, "file", "its key: the admin_key of APISIX's config.yaml")
+    apisix_metrics: str = _setting(
+        "", "URL", "of its Prometheus exporter; empty: the Admin API's host, port 9091, /apisix/prometheus/metrics"
+    )
+    apisix_api: str = _setting("127.0.0.1:8001", "HOST:PORT", "where APISIX reaches our API: it has no unix sockets")
+    apisix_invoker: str = _setting("127.0.0.1:8002", "HOST:PORT", "where APISIX reaches our invoker")
+    apisix_discovery: str = _setting(
+        "", "URL", "where APISIX finds the keys of our tokens; empty: /oidc/.well-known/openid-configuration of our API"
     )
     log_level: str = _setting("info", "level", "what our parts write; a call writes no line at info")
     log_file_bytes: int = _setting(10 * MIB, "bytes", "a day of a busy platform; opens in any editor")
@@ -311,6 +324,7 @@ class Settings:
             )
         found += [FieldError(f"/{name}", message) for name, message in login_problems(self)]
         found += [FieldError(f"/{name}", message) for name, message in observing_problems(self)]
+        found += [FieldError(f"/{name}", message) for name, message in gateway_problems(self)]
         if not _is_address(self.nats_host):
             found.append(
                 FieldError(

@@ -1,4 +1,8 @@
-"""What every driver of the gateway port does. ``envoy`` carries real calls; ``memory`` only keeps the table."""
+"""What every driver of the gateway port does.
+
+``envoy`` carries real calls; ``apisix`` writes to a stand-in of its Admin API over a real etcd (see support/apisix.py), since
+APISIX cannot be installed here; ``memory`` only keeps the table.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from faasioflex.gateway.memory import MemoryGateway
-from faasioflex.gateway.port import Gateway
+from faasioflex.gateway.port import Capabilities, Gateway
+from support import etcd
+from support.apisix import apisix_world
 from support.envoy import Stack, revision, stack, table
 from support.origin import until
 
@@ -20,13 +26,20 @@ async def made(driver: str) -> AsyncIterator[tuple[Gateway, Stack | None]]:
         async with stack() as world:
             yield world.gateway, world
         return
+    if driver == "apisix":
+        if etcd.PROGRAM is None:
+            pytest.skip(etcd.WITHOUT)
+        with etcd.etcd_url() as url:
+            async with apisix_world(url) as apart:
+                yield apart.gateway, None
+        return
     gateway = MemoryGateway()
     await gateway.start()
     yield gateway, None
     await gateway.close()
 
 
-@pytest.fixture(params=["envoy", "memory"])
+@pytest.fixture(params=["envoy", "apisix", "memory"])
 async def rig(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Gateway, Stack | None]]:
     async with made(request.param) as both:
         yield both
@@ -65,6 +78,7 @@ async def test_it_ends_and_starts_again(rig: tuple[Gateway, Stack | None]) -> No
     await gateway.close()
     await gateway.start()
     await gateway.apply(table(5))
+    assert isinstance(gateway.capabilities, Capabilities)
 
 
 async def test_what_was_applied_is_in_force(world: Stack) -> None:

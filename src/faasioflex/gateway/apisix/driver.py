@@ -64,6 +64,7 @@ class ApisixGateway:
         return self._metrics.loads()
 
     async def calls(self) -> tuple[RevisionCalls, ...] | None:
+        await self._metrics.look()
         return self._metrics.calls()
 
     def uses(self) -> frozenset[str]:

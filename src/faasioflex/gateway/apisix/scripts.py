@@ -35,10 +35,18 @@ def lua(value: Any) -> str:
     if isinstance(value, int | float):
         return repr(value)
     if isinstance(value, str):
-        return f'"{value}"' if _PLAIN.fullmatch(value) else '"' + "".join(map(_escaped, value.encode())) + '"'
+        return _text_in_lua(value)
     if isinstance(value, set | frozenset):
         return "{" + ", ".join(f"[{lua(each)}] = true" for each in sorted(value)) + "}"
     return "{" + ", ".join(lua(each) for each in value) + "}"
+
+
+def _text_in_lua(value: str) -> str:
+    if _PLAIN.fullmatch(value):
+        return f'"{value}"'
+    if value.isascii() and value.isprintable() and "]=" not in value and not value.endswith("]"):
+        return f"[=[{value}]=]"  # people can read patterns so
+    return '"' + "".join(map(_escaped, value.encode())) + '"'
 
 
 def _escaped(byte: int) -> str:

@@ -6,16 +6,21 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from faasioflex.bus.port import Bus
 from faasioflex.model.callback import parse_callback_hosts
 from faasioflex.model.names import FunctionName
+from faasioflex.platform.apisix import apisix_settings, require_tcp
 from faasioflex.platform.envoy import envoy_settings
 from faasioflex.platform.observing import announced, thresholds_of, traces_of
 from faasioflex.platform.parts.host import Host
 from faasioflex.platform.parts.part import HeardFrom, Part
 from faasioflex.platform.proof import proof_of
 from faasioflex.platform.settings import Settings, parse_hosts
+
+if TYPE_CHECKING:
+    from faasioflex.gateway.port import Gateway
 
 
 def wire(host: Host, names: Sequence[str], bus: Bus, settings: Settings) -> None:
@@ -60,6 +65,7 @@ def _manager(_host: Host, bus: Bus, settings: Settings) -> Part:
     from faasioflex.runtime.egress.plan import PLATFORM_URL
     from faasioflex.runtime.registries import machine_registries
 
+    require_tcp(settings)
     folder = settings.folder
     driver = LauncherDriver(folder.launcher_socket)
     registries = machine_registries(os.environ, Path.home())
@@ -86,13 +92,24 @@ def _manager(_host: Host, bus: Bus, settings: Settings) -> Part:
 
 def _gateway(_host: Host, bus: Bus, settings: Settings) -> Part:
     from faasioflex.gateway.controller import GatewayController
-    from faasioflex.gateway.envoy.driver import EnvoyGateway
     from faasioflex.platform.parts.identity import process_identity
 
     shared = process_identity(bus, settings)
-    password = json.loads(settings.folder.nats_credentials.read_text())["password"]
-    envoy = EnvoyGateway(envoy_settings(settings, settings.host, settings.port, proof=proof_of(password)))
-    return GatewayController(bus, envoy, shared.directory, shared.trusted_issuers, used=shared.uses.record_use)
+    proof = proof_of(json.loads(settings.folder.nats_credentials.read_text())["password"])
+    driver = _apisix(settings, proof) if settings.gateway == "apisix" else _envoy(settings, proof)
+    return GatewayController(bus, driver, shared.directory, shared.trusted_issuers, used=shared.uses.record_use)
+
+
+def _envoy(settings: Settings, proof: str) -> Gateway:
+    from faasioflex.gateway.envoy.driver import EnvoyGateway
+
+    return EnvoyGateway(envoy_settings(settings, settings.host, settings.port, proof=proof))
+
+
+def _apisix(settings: Settings, proof: str) -> Gateway:
+    from faasioflex.gateway.apisix.driver import ApisixGateway
+
+    return ApisixGateway(apisix_settings(settings, proof))
 
 
 def _autoscaler(_host: Host, bus: Bus, _settings: Settings) -> Part:
