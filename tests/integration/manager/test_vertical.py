@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -64,6 +65,34 @@ async def test_the_node_s_memory_bounds_it(growing: World) -> None:
     use(growing, 96)
     await growing.until(lambda: any("not raised" in line for line in growing.lines()), "the log says it")
     assert memory(growing) == 100
+
+
+async def test_nobody_starts_with_memory_that_is_just_being_given(
+    growing: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await growing.stop_manager()
+    growing.options = {"memory_budget_bytes": 200 * MIB}
+    await growing.start_manager()
+    asked, answer, resize = asyncio.Event(), asyncio.Event(), growing.driver.resize
+
+    async def slowly(instance: str, memory_bytes: int, cpu: float) -> None:
+        asked.set()
+        await answer.wait()
+        await resize(instance, memory_bytes, cpu)
+
+    monkeypatch.setattr(growing.driver, "resize", slowly)
+    use(growing, 96)
+    await asyncio.wait_for(asked.wait(), 10)
+    await growing.copy("acme.other", "u2", limits=Limits(memory_bytes=100 * MIB))
+
+    def says() -> str:
+        entry = growing.statuses.entries.get("acme.other")
+        return (entry.value.revisions[1].message if entry else None) or ""
+
+    await growing.until(lambda: "is in use" in says(), "the other one waits")
+    answer.set()
+    await growing.until(lambda: memory(growing) == 150)
+    assert not growing.live_of("acme.other")
 
 
 async def test_an_end_for_want_of_memory_gives_the_next_start_more(growing: World) -> None:

@@ -108,8 +108,12 @@ class Vertical:
             wanted = Allowed(before.memory_bytes, wanted.cpu)
         if wanted == before:
             return
+        if wanted.memory_bytes > before.memory_bytes:
+            self._node.ledger.resize(one.id, wanted.memory_bytes)  # first: nobody else is to start with it meanwhile
+        changed = False
         try:
             await self._driver.resize(one.id, wanted.memory_bytes, wanted.cpu)
+            changed = True
         except Conflict:
             return  # it uses more meanwhile: the next look sees it
         except NotSupportedYet as error:
@@ -118,6 +122,9 @@ class Vertical:
                 self._cpu_is_fixed = True
                 log.warning("CPU limits cannot be changed on this machine", reason=error.message)
             return
+        finally:
+            if not changed:
+                self._node.ledger.resize(one.id, before.memory_bytes)
         await self._changed(state, one, before, wanted, advice.why)
 
     def _why_not(self, state: FunctionState, more_bytes: int) -> str | None:
