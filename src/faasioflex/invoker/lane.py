@@ -51,7 +51,7 @@ class Lane:
     """First come, first served; the instance with the fewest of our calls first.
 
     ``wake`` is called whenever calls wait and no instance can be used; ``closed`` with the address of an instance that is no
-    longer routed to; ``started`` when an instance came that calls have waited for.
+    longer routed to; ``started`` when an instance came that calls have waited for (one that is thawed was there).
     """
 
     def __init__(
@@ -79,6 +79,7 @@ class Lane:
         self._started = started
         self._loop = asyncio.get_running_loop()
         self._slots: dict[str, Slot] = {}
+        self._resting: frozenset[str] = frozenset()  # frozen instances, by the last route
         self._waiters: list[_Waiter] = []
         self._ready_since: float | None = None
         self._failure: tuple[float, FfxError] | None = None
@@ -130,6 +131,7 @@ class Lane:
         for instance, endpoint in live.items():
             if instance not in self._slots:
                 self._add(endpoint)
+        self._resting = frozenset(endpoint.instance for endpoint in route.live if endpoint.frozen)
         self._pump()
 
     def offer(self, endpoint: Endpoint) -> None:
@@ -317,7 +319,7 @@ class Lane:
                 self._admission.leave(self.function)
 
     def _add(self, endpoint: Endpoint) -> None:
-        if self.needs_wake:
+        if self.needs_wake and endpoint.instance not in self._resting:
             self._started(self)
         self._slots[endpoint.instance] = Slot(endpoint, self.limits.concurrency)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import aiohttp
 import pytest
@@ -25,7 +26,7 @@ from faasioflex.model.messages import (
     WakeReply,
     WakeRequest,
 )
-from faasioflex.model.route import FunctionRoute
+from faasioflex.model.route import FunctionRoute, RevisionRoute
 from support.deadline import eventually
 from support.invoker_world import GATEWAY, World, world
 
@@ -155,6 +156,20 @@ async def test_an_instance_that_nobody_waited_for_is_no_cold_start(here: World, 
     await here.add_endpoint("hello", 1, second.endpoint)
     await here.call()
     await eventually(lambda: told.sums("hello") == (2, 0, 0), "no start was waited for")
+
+
+async def test_a_thaw_is_no_cold_start(here: World, told: Told) -> None:
+    instance = await here.instance()
+    frozen = RevisionRoute(Limits(), (replace(instance.endpoint, frozen=True),))
+    await here.put("hello", FunctionRoute("uid-1", "private", {1: 100}, {1: frozen}))
+
+    async def thaw(_: WakeRequest) -> WakeReply:
+        return WakeReply(instance.endpoint.instance, instance.endpoint.address)
+
+    here.on_wake = thaw
+    assert (await here.call())[0] == 200
+    assert len(here.wakes) == 1
+    await eventually(lambda: told.sums("hello") == (1, 0, 0), "a call, no start")
 
 
 async def test_a_start_that_fails_is_an_error_and_no_cold_start(here: World, told: Told) -> None:
