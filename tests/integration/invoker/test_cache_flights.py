@@ -231,6 +231,8 @@ async def test_a_stale_answer_is_given_while_one_call_fetches_the_next(here: Cac
     await eventually(lambda: not here.world.invoker._results._flying, "it has ended")
     assert (await here.ask())[1] == "2 /x"
     assert await here.told() == "hit; ttl=10"
+    here.clock.now += 20
+    assert await here.told(headers={"Cache-Control": "min-fresh=1"}) == "fwd=stale; stored"
     here.clock.now += 200
     assert await here.told() == "fwd=stale; stored"
 

@@ -155,7 +155,8 @@ class Results:
             if _is_fresh(asked, entry, left_s, now):
                 return self._give(call, asked, entry, left_s, now)
             why = "stale" if left_s <= 0 else "request"
-            if asked.wish.kept and asked.wish.max_age_s is None and 0 <= -left_s < entry.stale_s:
+            wanted = asked.wish
+            if wanted.kept and wanted.max_age_s is None and not wanted.min_fresh_s and 0 <= -left_s < entry.stale_s:
                 key = self.store.key_of(asked)
                 if key not in self._flights and self._may_wait(key):
                     self._fly(call, asked, entry, for_later=True)
@@ -164,6 +165,7 @@ class Results:
             raise NotCached("There is no kept answer to this, and the request does not want another (only-if-cached)")
         self.counts.misses += 1
         self._missed(asked.function)
+        call.revision = asked.revision  # to whom it counts, if it fails
         if asked.head:
             return await self._pass(call, why, asked.uri)
         flight = self._flights.get(self.store.key_of(asked)) if asked.wish.kept else None
