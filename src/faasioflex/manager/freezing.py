@@ -98,7 +98,7 @@ class Freezer:
                 except Conflict:
                     await asyncio.sleep(CONNECTED_PAUSE_S)
                     continue
-                await self._frozen(one)
+                await self._frozen(state, one)
                 return
         except NotSupportedYet as error:
             self._cannot = error.message
@@ -116,11 +116,13 @@ class Freezer:
             return False
         return not self._load.busy_since(state.name.key, one.revision, marked_at)
 
-    async def _frozen(self, one: TrackedInstance) -> None:
+    async def _frozen(self, state: FunctionState, one: TrackedInstance) -> None:
         if one.frost == "marked":
             one.frost = "frozen"
         else:  # a call came while it was being frozen
+            one.frost = "frozen"  # so that the next call thaws it if that cannot be done now
             await self._driver.thaw(one.id)
+            self._wakes(state, one)
 
     # --- thaw
 

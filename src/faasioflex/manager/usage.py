@@ -138,4 +138,8 @@ class UsageReports:
                 await self.tell()
             except FfxError as error:
                 log.debug("usage was not told", reason=error.message)
+            except Exception:
+                log.exception(
+                    "a look at what is used failed"
+                )  # were it the last one, nothing would scale down any more
             await asyncio.sleep(self._every_s)

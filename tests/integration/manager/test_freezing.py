@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from faasioflex.manager import draining, freezing
+from faasioflex.model.errors import Unavailable
 from faasioflex.model.function import Scaling
 from faasioflex.model.messages import RevisionLoad
 from faasioflex.model.route import Endpoint
@@ -103,6 +104,33 @@ async def test_a_wake_on_the_way_takes_it_back(resting: World) -> None:
     await resting.until(lambda: not endpoint(resting).frozen)
     await resting.rest(2)
     assert not is_frozen(resting)
+
+
+async def test_one_that_could_not_be_thawed_at_once_is_thawed_by_the_next_call(
+    resting: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    freezes, go_on, driver = asyncio.Event(), asyncio.Event(), resting.driver
+    freeze, thaw, failed = driver.freeze, driver.thaw, asyncio.Event()
+
+    async def slowly(instance: str) -> None:
+        freezes.set()
+        await go_on.wait()
+        await freeze(instance)
+
+    async def fails(_: str) -> None:
+        failed.set()
+        raise Unavailable("the launcher does not answer")
+
+    monkeypatch.setattr(driver, "freeze", slowly)
+    monkeypatch.setattr(driver, "thaw", fails)
+    await resting.rest(7)
+    await asyncio.wait_for(freezes.wait(), 10)
+    reply = await resting.wake()
+    go_on.set()
+    await asyncio.wait_for(failed.wait(), 10)
+    monkeypatch.setattr(driver, "thaw", thaw)
+    assert (await resting.wake()).instance == reply.instance
+    assert not driver.instances[endpoint(resting).instance].frozen
 
 
 async def test_who_is_silent_is_not_idle(resting: World) -> None:

@@ -101,6 +101,25 @@ async def test_nothing_is_told_while_the_driver_is_away_and_it_goes_on_when_it_i
         await reports.stop()
 
 
+async def test_an_answer_that_nobody_understands_is_not_the_last_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    bus, driver = MemoryBus(), MemoryDriver()
+    looked = 0
+
+    async def pools() -> dict[str, PoolFigures]:
+        nonlocal looked
+        looked += 1
+        if looked == 1:
+            raise KeyError("spares")
+        return {}
+
+    monkeypatch.setattr(driver, "pools", pools)
+    reports = UsageReports(bus, driver, {}, UNBOUNDED, every_s=0.01)
+    async with listening(bus) as told:
+        await reports.start()
+        await eventually(lambda: told, "it is told all the same")
+        await reports.stop()
+
+
 async def test_the_manager_tells_it() -> None:
     """Wired: the first report comes with the start."""
     bus, driver = MemoryBus(), MemoryDriver()
