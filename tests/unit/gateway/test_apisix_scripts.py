@@ -296,7 +296,27 @@ def test_what_counts_against_which_bound() -> None:
     assert (known["ffx_function"], known["ffx_per_function"]) == ("acme/bounded", 100)
     assert (known["ffx_namespace"], known["ffx_per_namespace"]) == ("acme", 1000)
     assert call("bounded").variables["ffx_caller"] == "acme/bounded nobody 192.0.2.7"
-    assert "ffx_caller" not in call("public").variables
+    assert known["ffx_bounded"] == "1"
+    unbounded = call("public").variables  # APISIX answers 500 where limit-count finds no rule that applies
+    assert not {"ffx_caller", "ffx_bounded"} & unbounded.keys()
+    assert "ffx_bounded" not in call("bounded", more={"prefer": "respond-async"}).variables
+
+
+def test_only_preflights_are_answered_by_cors() -> None:
+    made = phases()
+    asked = {"access-control-request-method": "POST"}
+    assert made.request("OPTIONS", "/f/acme/public", asked).variables["ffx_cors"] == "1"
+    assert made.request("GET", "/f/acme/public").variables["ffx_cors"] == "1"
+    assert "ffx_cors" not in made.request("OPTIONS", "/f/acme/public").variables
+
+
+def test_without_the_rule_of_the_way_in_nothing_reaches_an_instance() -> None:
+    made = phases()
+    made.objects.of("global_rules")["ffx-edge"]["plugins"]["serverless-pre-function"]["functions"] = [
+        "return function() end"
+    ]
+    way = made.request("GET", "/f/acme/public", {"x-ffx-user": "u-alice"})
+    assert (way.status, way.problem["code"]) == (503, "unavailable")
 
 
 def test_answers_lose_what_only_the_platform_says() -> None:

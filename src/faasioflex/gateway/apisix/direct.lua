@@ -75,6 +75,7 @@ local function set_identity(core, ctx, claims)
 end
 
 local function count(var, claims)
+  if PER_CALLER or PER_FUNCTION or PER_NAMESPACE then var.ffx_bounded = "1" end
   local name = NAMESPACE .. "/" .. NAME
   if PER_CALLER then
     var.ffx_caller = name .. " " .. (claims and claims.pid or ("nobody " .. (var.ffx_address or "")))
@@ -87,6 +88,9 @@ end
 return function(_, ctx)
   local core = require("apisix.core")
   local var = ctx.var
+  if not var.ffx_request_id then -- nothing was taken away on the way in: a worker that does not have that rule (yet)
+    return problem(ctx, 503, "unavailable", "Not available right now", "The gateway is not ready. Try again shortly.")
+  end
   local claims = verified(core, ctx)
   local target = below(var.real_request_uri)
   local unsure = var.ffx_token ~= nil and not claims -- a bearer token that does not hold, or is none of ours

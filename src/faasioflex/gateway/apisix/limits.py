@@ -1,6 +1,6 @@
 """How often a function may be called straight: one limit-count for all functions, whose rules count what a call's variables say.
 
-A rule whose variable is not set does not apply, so a function without bounds costs nothing; and since bounds and callers are
+A rule whose variable is not set does not apply. (A call to which none applies may not come here: APISIX answers it 500.) Since bounds and callers are
 variables, the plugin's configuration never changes and no change of a function begins a counter anew.
 """
 
@@ -32,5 +32,5 @@ def limit_count() -> Json:
         "rejected_code": 429,
         "policy": "local",
         "show_limit_quota_header": False,
-        "_meta": {"filter": [["ffx_to", "==", "instance"]], "error_response": _REFUSED},
+        "_meta": {"filter": [["ffx_bounded", "==", "1"]], "error_response": _REFUSED},
     }

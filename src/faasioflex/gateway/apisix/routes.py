@@ -15,8 +15,7 @@ from faasioflex.model.function import Cors
 from faasioflex.model.identity import TokenKind
 
 TO_INVOKER = [["ffx_to", "==", "invoker"]]
-# of a preflight, and of what is no OPTIONS at all: APISIX's cors would answer every OPTIONS itself
-_CORS_ONLY = [["OR", ["request_method", "!=", "OPTIONS"], ["http_access_control_request_method", "~~", "."]]]
+CORS_ONLY = [["ffx_cors", "==", "1"]]
 STREAMED = {"proxy-buffering": {"disable_proxy_buffering": True}}  # an answer goes on as it comes
 
 
@@ -77,7 +76,7 @@ def of_cors(cors: Cors) -> Json:
         **exposed,
         "allow_credential": cors.allow_credentials,
         "max_age": cors.max_age_s,
-        "_meta": {"filter": _CORS_ONLY},
+        "_meta": {"filter": CORS_ONLY},
     }
 
 

@@ -97,5 +97,8 @@ return function(_, ctx)
   var.ffx_address = address_of(var)
   core.request.set_header(ctx, "X-Ffx-Address", var.ffx_address)
   var.ffx_token = looks_like(core)
+  -- APISIX's cors answers every OPTIONS itself: only preflights are its business
+  local preflight = ngx.req.get_headers(0)["access-control-request-method"] ~= nil
+  if var.request_method ~= "OPTIONS" or preflight then var.ffx_cors = "1" end
   var.upstream_uri = raw -- as it came, escapes and all
 end
