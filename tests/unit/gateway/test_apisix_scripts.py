@@ -278,6 +278,11 @@ def test_only_the_invoker_is_shown_the_proof_and_by_the_try() -> None:
     assert way.headers["x-ffx-proof"] == PROOF
     made.try_at(way, "10.1.0.2", 80)
     assert "x-ffx-proof" not in way.headers
+    sixth = Renderer(settings()).render(RouteTable(1, FUNCTIONS), Parts(PARTS.api, (("fd00::2", 8002),))).objects
+    by_ipv6 = Phases(sixth)
+    way = by_ipv6.request("GET", "/f/acme/public")
+    by_ipv6.try_at(way, "[fd00::2]", 8002)
+    assert way.headers["x-ffx-proof"] == PROOF
     for _, identifier, made_object in made.objects:
         assert (PROOF in json.dumps(made_object)) == (identifier in {"ffx-edge", "ffx-functions"})
 

@@ -1,7 +1,8 @@
 """How often a function may be called straight: one limit-count for all functions, whose rules count what a call's variables say.
 
-A rule whose variable is not set does not apply. (A call to which none applies may not come here: APISIX answers it 500.) Since bounds and callers are
-variables, the plugin's configuration never changes and no change of a function begins a counter anew.
+A rule whose variable is not set does not apply. (A call to which none applies may not come here: APISIX answers it with 500.)
+Since bounds and callers are variables, the plugin's configuration never changes, and no change of a function begins a counter
+anew.
 """
 
 from __future__ import annotations

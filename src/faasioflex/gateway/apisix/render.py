@@ -110,7 +110,9 @@ class Renderer:
 
     def _functions(self, parts: Parts) -> Json:
         """What holds for every call that goes straight to an instance. Its scripts hold the proof, so no route does."""
-        invokers = frozenset(f"{host}:{port}" for host, port in parts.invoker)
+        invokers = frozenset(  # APISIX puts brackets around IPv6
+            f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in parts.invoker
+        )
         each_try = scripts.script("each_try", INVOKERS=invokers, PROOF=self._settings.proof)
         return {
             "name": "faasioflex: functions",
