@@ -287,6 +287,10 @@ async def test_a_result_that_is_no_utf_8_is_kept_as_bytes(here: World) -> None:
     outcome = await ended(here, await accept(here))
     assert outcome.status == "succeeded"
     assert outcome.result["content_type"] == "application/json"
+    said = web.Response(status=400, body=b'{"error": "\\ud800 no"}', content_type="application/json")
+    await here.route("other", await here.instance(behaviour=answering(said)))
+    failed = await ended(here, await accept(here, "other"))
+    assert (failed.status, failed.result, failed.error and failed.error.message) == ("failed", None, "? no")
 
 
 async def test_a_flood_on_one_function_does_not_hold_up_another() -> None:

@@ -160,7 +160,8 @@ class Index:
             known.sequence, known.head, known.size = sequence, head, size
             known.attempts, known.run_at, known.order = head.attempts, head.run_at, head.order or sequence
         elif head.attempts == known.attempts and head.attempts > known.head.attempts:
-            known.sequence, known.head = sequence, head  # its next attempt, which is being stored
+            self._surplus(known.sequence)
+            known.sequence, known.head, known.size = sequence, head, size  # its next attempt, which is being stored
         else:
             self._surplus(sequence)
 
@@ -214,7 +215,7 @@ class Index:
     def again(self, entry: Entry, run_at: float, now: float) -> None:
         """It ran, and waits once more."""
         entry.line.free(entry)
-        entry.run_at = run_at
+        entry.run_at, entry.started_at = run_at, None
         entry.line.let_wait(entry, now)
         self._give_turn(entry.line)
         self._give_turn_to_held_back()

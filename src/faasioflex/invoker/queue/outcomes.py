@@ -72,6 +72,8 @@ class Outcomes:
                 first = await self._first(made.invocation_id)
                 if first is None:
                     continue
+                if made.status == "dead" != first.status:
+                    await self._take_back(f"{function.key}.{call.invocation_id}")
                 return first, False
             except Invalid:
                 made = _in_bytes(made)
@@ -103,6 +105,13 @@ class Outcomes:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _take_back(self, key: str) -> None:
+        """A letter of a call that ended otherwise: whoever worked on the queue before or after us was first."""
+        try:
+            await self._dead_letters.delete(key)
+        except FfxError as error:
+            log.warning("a dead letter of a call that did not die is left", key=key, reason=error.message)
 
     async def _first(self, invocation_id: str) -> Invocation | None:
         try:
@@ -144,12 +153,15 @@ class Outcomes:
 
 def _in_bytes(made: Invocation) -> Invocation:
     """A result that is JSON and no UTF-8 (half a surrogate pair) is kept as the bytes that it was."""
+    error = None if made.error is None else replace(made.error, message=clean(made.error.message))
+    if made.result is None:
+        return replace(made, error=error)
     data = base64.b64encode(json.dumps(made.result).encode()).decode()
-    error = None if made.error is None else replace(made.error, message=_clean(made.error.message))
     return replace(made, result={"base64": data, "content_type": "application/json"}, error=error)
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
+    """As UTF-8 can hold it."""
     return text.encode("utf-8", "replace").decode()
 
 

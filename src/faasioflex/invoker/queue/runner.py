@@ -21,7 +21,7 @@ from faasioflex.invoker.queue.entry import Entry, Stage
 from faasioflex.invoker.queue.head import head_of, subject_of, write_head
 from faasioflex.invoker.queue.index import Index
 from faasioflex.invoker.queue.options import QueueBounds
-from faasioflex.invoker.queue.outcomes import SURE_TTL_S, Outcomes, outcome_of
+from faasioflex.invoker.queue.outcomes import SURE_TTL_S, Outcomes, clean, outcome_of
 from faasioflex.invoker.queue.removals import Removals
 from faasioflex.invoker.queue.retries import Again, Attempted, Ends, follow_up
 from faasioflex.invoker.queue.totals import Totals
@@ -108,7 +108,7 @@ class Runner:
                 break
             self._runs += 1
             self._bytes += following.size
-            following.task = self._spawn(self._running, self._run(following))
+            self._spawn(self._running, self._run(following))
         self._set_timer(now)
 
     def _set_timer(self, now: float) -> None:
@@ -129,8 +129,10 @@ class Runner:
     # one call
 
     async def _run(self, entry: Entry) -> None:
-        size = entry.size
+        size, entry.task = entry.size, asyncio.current_task()
         try:
+            if entry.cancelled_by is not None:  # before its task began, which no CancelledError would have told of
+                raise asyncio.CancelledError
             await self._see_through(entry)
         except asyncio.CancelledError:
             if entry.cancelled_by is None or self._stopped:
@@ -145,6 +147,8 @@ class Runner:
             entry.task = None
             self._runs -= 1
             self._bytes -= size
+            if entry.waits and entry.cancelled_by is not None:  # while it was put back, and not to be stopped
+                self._take_back(entry)
             self.pump()
 
     async def _see_through(self, entry: Entry) -> None:
@@ -184,7 +188,7 @@ class Runner:
 
     async def _store_again(self, entry: Entry, call: QueuedCall, tried: Attempted, then: Again, attempts: int) -> None:
         """The next attempt is stored before the message of this one goes."""
-        said = tried.error.message[:LONGEST_ERROR] if tried.error is not None else None
+        said = clean(tried.error.message[:LONGEST_ERROR]) if tried.error is not None else None
         entry.attempts = attempts
         following = replace(call, attempts=attempts, last_error=said, order=entry.order)
         head = head_of(following, run_at=then.at)
@@ -193,10 +197,11 @@ class Runner:
         try:
             data = encode(following)
             # before it is there its echo must not be taken for another call's
-            entry.sequence = await self._bus.append(subject, data, headers=write_head(head))
-            entry.head, entry.size = head, len(data)
-            self._index.seen.note(entry.sequence)
-            self._removals.add(before)
+            sequence = await self._bus.append(subject, data, headers=write_head(head))
+            for each in {before, entry.sequence} - {sequence}:  # of those that the stream told of meanwhile too
+                self._removals.add(each)
+            entry.sequence, entry.head, entry.size = sequence, head, len(data)
+            self._index.seen.note(sequence)
         except FfxError as error:
             # Full or away: the message of before stays, which counts fewer attempts if we die meanwhile.
             log.warning("another attempt is remembered only", invocation=entry.id, reason=error.message)
@@ -251,16 +256,19 @@ class Runner:
         """Take a call back that waits or runs; what counts then. None: it ended meanwhile, and how is not known here."""
         waiter: asyncio.Future[Invocation] = asyncio.get_running_loop().create_future()
         entry.waiters = [*(entry.waiters or ()), waiter]
+        entry.cancelled_by = entry.cancelled_by or by
         if entry.waits:
-            entry.cancelled_by = by
-            self._index.take_out(entry)
-            self._spawn(self._ending, self._end_cancelled(entry))
-        elif entry.stage is Stage.RUNNING and entry.task is not None:
-            entry.cancelled_by = by
-            entry.task.cancel()
+            self._take_back(entry)
+        elif entry.stage is Stage.RUNNING:
+            if entry.task is not None:
+                entry.task.cancel()
         elif entry.stage is not Stage.ENDING:
             return None
         return await waiter
+
+    def _take_back(self, entry: Entry) -> None:
+        self._index.take_out(entry)
+        self._spawn(self._ending, self._end_cancelled(entry))
 
     async def _take_due(self, entry: Entry) -> None:
         if entry.stage is Stage.TELLING:
@@ -314,9 +322,13 @@ class Runner:
         why = "its message was removed from the stream before it could run"
         if message is not None:
             try:
-                return decode(QueuedCall, message.data)
+                call = decode(QueuedCall, message.data)
             except Invalid as error:
                 why = f"its message cannot be read: {error.message}"
+            else:
+                if call.invocation_id == entry.id:
+                    return call
+                why = "the stream began anew, and another call's message is at its place"
         found = await self._patiently(lambda: self._outcomes.find(entry.id))
         if found is None:
             log.error("a queued call is lost", invocation=entry.id, sequence=entry.sequence, reason=why)

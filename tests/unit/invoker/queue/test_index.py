@@ -233,6 +233,16 @@ def test_of_two_messages_of_a_call_the_one_with_more_attempts_counts_else_the_fi
     assert sorted(kept.all()) == ["retried", "twice"]
 
 
+def test_a_next_attempt_that_only_the_stream_tells_of_replaces_the_one_that_failed() -> None:
+    kept = Kept()
+    first = kept.put("retried")
+    assert kept.take() == "retried"
+    kept.entry("retried").attempts = 1  # it failed, and nobody says whether its next attempt was stored
+    second = kept.put("retried", attempts=1)
+    assert kept.surplus == [first], "left there it would run again when its outcome is not kept any more"
+    assert kept.entry("retried").sequence == second
+
+
 def test_the_stream_may_tell_of_a_call_before_its_acknowledgement_comes_or_after_it_has_ended() -> None:
     kept = Kept()
     assert kept.index.expect(HELLO, "early") is None

@@ -1,0 +1,95 @@
+"""Two things of one queued call at the same moment: taken back as it begins, as it is put back, ended elsewhere as it dies."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from faasioflex.invoker.queue.entry import Entry, Stage
+from faasioflex.model.invocation import CalledBy, Invocation
+from support.deadline import eventually
+from support.invoker_world import World
+from support.queue_world import accept, answering, ended, letters, nothing_left, policy, queue_of
+
+ME = CalledBy("u-1", "me@example.test")
+
+
+async def test_a_call_is_taken_back_in_the_moment_that_its_turn_comes(here: World) -> None:
+    instance = await here.instance()
+    await here.route("hello", instance)
+    made = await accept(here)
+    work = queue_of(here)._work
+    assert work is not None
+    entry = work.index.get(made)
+    assert entry is not None
+    cancelled = asyncio.create_task(work.runner.cancel(entry, ME))
+    work.runner._pump()
+    assert (entry.stage, entry.task) == (Stage.RUNNING, None), "it is to run, and has not begun"
+    outcome = await asyncio.wait_for(cancelled, 5)
+    assert outcome is not None
+    assert (outcome.status, outcome.attempts) == ("cancelled", 0)
+    assert (work.runner.runs, entry.line.running, instance.seen) == (0, 0, [])
+
+
+async def test_a_call_is_taken_back_while_its_next_attempt_is_stored_or_waits(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = await here.instance(behaviour=answering(500, 500, 200))
+    await here.route("hello", instance, **policy())
+    append, stores, go_on = here.bus.append, 0, asyncio.Event()
+
+    async def slow(*given: Any, **named: Any) -> int:
+        nonlocal stores
+        stores += 1
+        if stores == 2:
+            await go_on.wait()
+        return await append(*given, **named)
+
+    monkeypatch.setattr(here.bus, "append", slow)
+    stored = await accept(here)
+    await eventually(lambda: stores == 2, "its next attempt is being stored")
+    cancelled = asyncio.create_task(queue_of(here).cancel(stored, ME))
+    await eventually(lambda: (_entry(here, stored).waiters or []) != [], "somebody takes it back")
+    go_on.set()
+    outcome = await asyncio.wait_for(cancelled, 5)
+    assert outcome is not None
+    assert (outcome.status, outcome.attempts, len(instance.order)) == ("cancelled", 1, 1)
+    await here.route("hello", instance, **policy(backoff_s=3600))
+    waits = await accept(here)
+    await eventually(lambda: _entry(here, waits).stage is Stage.DELAYED, "it waits for its second attempt")
+    outcome = await queue_of(here).cancel(waits, ME)
+    assert (outcome.status, outcome.attempts, outcome.started_at) == ("cancelled", 1, None)
+    await nothing_left(here)
+
+
+def _entry(here: World, invocation_id: str) -> Entry:
+    work = queue_of(here)._work
+    assert work is not None
+    found = work.index.get(invocation_id)
+    assert found is not None
+    return found
+
+
+async def test_a_call_that_ended_elsewhere_leaves_no_dead_letter(here: World) -> None:
+    made: list[str] = []
+
+    async def behave(_: web.BaseRequest) -> web.StreamResponse:
+        succeeded = replace(await there(), status="succeeded")
+        await here.invocations.create(made[0], succeeded)
+        return web.Response(status=500)
+
+    async def there() -> Invocation:
+        await eventually(lambda: made != [], "its id is known")
+        found = await queue_of(here).state(made[0])
+        assert found is not None
+        return found
+
+    await here.route("hello", await here.instance(behaviour=behave), **policy(max_attempts=1))
+    made.append(await accept(here))
+    assert (await ended(here, made[0])).status == "succeeded"
+    await nothing_left(here)
+    assert await letters(here) == {}
