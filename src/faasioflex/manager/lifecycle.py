@@ -23,8 +23,9 @@ from faasioflex.manager.draining import grace_s, in_force, passed
 from faasioflex.manager.journal import Journal
 from faasioflex.manager.members import Members
 from faasioflex.manager.rollout import seen_ready
+from faasioflex.manager.start_turns import StartTurns
 from faasioflex.manager.starting import Starter
-from faasioflex.manager.state import FunctionState, RevisionState, TrackedInstance
+from faasioflex.manager.state import Facts, FunctionState, RevisionState, TrackedInstance
 from faasioflex.manager.vertical.advise import after_out_of_memory
 from faasioflex.model.errors import BuildFailed, FfxError, FunctionNotFound, Unavailable
 from faasioflex.model.function import RevisionRecord
@@ -38,9 +39,6 @@ AWAY_RETRY_S = 0.25  # the launcher is being restarted
 BROKEN_RETRY_S = 5.0  # something that should not fail did: a full disk, an error of ours
 REPLY_FIRST_S = 0.005  # who waits for an instance is told before routes and status are made of it
 RETIRED_S = 1.0  # who asks to be replaced sooner than that after being ready would be started again without end
-
-
-Facts = dict[str, str | int | float | None]
 
 
 class Touch(Protocol):
@@ -74,6 +72,7 @@ class Lifecycle:
         self._reconciler: Touch | None = None
         self.tracked: dict[str, FunctionState] = {}  # whose each instance is; nothing has to search all functions
         self._tasks: set[asyncio.Task[None]] = set()
+        self._turns = StartTurns()
 
     def attach(self, reconciler: Touch) -> None:
         self._reconciler = reconciler
@@ -166,6 +165,7 @@ class Lifecycle:
         if one is None:
             return None
         self.tracked.pop(instance, None)
+        self._turns.leave(instance)
         self._node.ledger.release(instance)
         if one.waiting is not None and one.waiting is not asyncio.current_task():
             one.waiting.cancel()
@@ -174,6 +174,11 @@ class Lifecycle:
     async def _start(
         self, state: FunctionState, revision: RevisionState, record: RevisionRecord, one: TrackedInstance
     ) -> None:
+        if state.ready_of(record.number):
+            await self._turns.take(one.id)
+            if state.instances.get(one.id) is not one or one.leaving:
+                self._turns.leave(one.id)
+                return
         built = self._builder.find(record)  # again: the folder may be gone since (collected, or cleaned by hand)
         if built is None:
             self._untrack(state, one.id)
@@ -220,6 +225,7 @@ class Lifecycle:
         if one is None:
             return
         now = self._clock()
+        self._turns.leave(instance)
         one.ready_at = one.ready_at or now
         one.awake_since = max(one.awake_since, now)
         if one.instance is None:
@@ -242,7 +248,7 @@ class Lifecycle:
         if not one.announced:
             one.announced = True
             self._journal.note(state, one, f"ready after {(now - one.started_at) * 1000:.0f} ms")
-            self._spawn(publish_event(self._bus, "instance", "started", state.name, _facts(one)))
+            self._spawn(publish_event(self._bus, "instance", "started", state.name, one.facts))
         self._later(state.name.key, REPLY_FIRST_S if waiters else 0.0)
 
     def ended(self, state: FunctionState, event: InstanceEnded) -> None:
@@ -257,7 +263,7 @@ class Lifecycle:
         verb = "stopped" if wanted_gone else "crashed"
         self._spawn(
             publish_event(
-                self._bus, "instance", verb, state.name, _facts(one) | {"reason": event.reason, "detail": event.detail}
+                self._bus, "instance", verb, state.name, one.facts | {"reason": event.reason, "detail": event.detail}
             )
         )
         revision = state.revisions.get(one.revision)
@@ -288,7 +294,7 @@ class Lifecycle:
         )
         self._journal.note(state, one, words)
         facts: Facts = {"memory_bytes": revision.memory_bytes, "from_memory_bytes": one.memory_bytes, "reason": words}
-        self._spawn(publish_event(self._bus, "instance", "resized", state.name, _facts(one) | facts))
+        self._spawn(publish_event(self._bus, "instance", "resized", state.name, one.facts | facts))
         return True
 
     def fail_waiters(self, state: FunctionState, number: int, error: FfxError) -> None:
@@ -389,7 +395,3 @@ async def _logged(work: Coroutine[Any, Any, None]) -> None:
         log.info("step postponed", reason=error.message)
     except Exception:
         log.exception("step failed")
-
-
-def _facts(one: TrackedInstance) -> Facts:
-    return {"instance": one.id, "revision": one.revision}

@@ -37,6 +37,9 @@ class RevisionState:
     memory_bytes: int | None = None  # of the next start, where limits.memory_bytes was not enough
 
 
+Facts = dict[str, str | int | float | None]
+
+
 @dataclass
 class TrackedInstance:
     """``instance`` is None between the order to start and the driver's answer.
@@ -58,6 +61,11 @@ class TrackedInstance:
     awake_since: float = 0.0  # ready or thawed then
     announced: bool = False  # that it is ready: in the log and as an event, once
     waiting: asyncio.Task[None] | None = None  # for its first sign of life, or for its drain: over when it ends
+
+    @property
+    def facts(self) -> Facts:
+        """The data of its events."""
+        return {"instance": self.id, "revision": self.revision}
 
 
 @dataclass(slots=True)
