@@ -121,6 +121,7 @@ def test_who_may_call_goes_straight_and_all_others_to_the_invoker(
         assert way.headers["x-forwarded-prefix"] == f"/f/acme/{name}"
         assert (way.headers["x-ffx-namespace"], way.headers["x-ffx-function"]) == ("acme", name)
         assert way.headers.get("x-ffx-pid") == (told["pid"] if told else None)
+        assert "x-userinfo" not in way.headers
         assert "authorization" not in way.headers  # a verified token is not the function's business
     else:
         assert way.target == f"/f/acme/{name}/x?y=%2e"
@@ -207,7 +208,9 @@ def test_identity_headers_from_outside_are_taken_away_in_every_spelling() -> Non
 def test_a_route_of_others_keeps_its_own_headers() -> None:
     told = phases()
     told.objects.of("routes")["theirs"] = {"uris": ["/theirs"], "upstream_id": "theirs"}  # type: ignore[index]
-    way = told.request("GET", "/theirs", {"their_header": "1", "x-ffx-user": "u-alice", "x-request-id": "\x01"})
+    way = told.request(
+        "GET", "/theirs", {"their_header": "1", "x-ffx-user": "u-alice", "x_ffx-pid": "u-alice", "x-request-id": "\x01"}
+    )
     assert way.headers == {"their_header": "1", "x-request-id": "\x01"}
 
 
