@@ -72,7 +72,8 @@ def verdict(view: View, watched: dict[int, Watched]) -> Verdict:
             idle_at.append(one.active_at + max(view.record.spec.scaling.idle_s, view.record.spec.scaling.cooldown_s))
     nothing = not any(proposal.instances for proposal in why.values())
     empty = not any(revision.live for revision in view.route.revisions.values())
-    rests = rests or (nothing and empty and view.request is None)
+    asked_for = any(one.asked is not None for one in watched.values())
+    rests = rests or (nothing and empty and view.request is None and not asked_for)
     return Verdict(why, rests, min(idle_at) if stays and idle_at else None)
 
 
@@ -85,11 +86,20 @@ def _asked(view: View, watched: Watched, live: list[str], *, serves: bool) -> Pr
         watched.asked = Asked(asked, frozenset(live), now + ASKED_S)
     elif watched.asked is None:
         return None
-    elif now >= watched.asked.until or len(watched.asked.live.intersection(live)) <= watched.asked.instances:
+    elif not _counts(watched.asked, watched, live, now):
+        if not watched.asked.instances and not live:
+            watched.forget(now - scaling.idle_s)
         watched.asked = None
         return None
     asked = watched.asked.instances
     return Proposal(asked, "asked-for", float(asked), None, "instances", f"{asked} were asked for")
+
+
+def _counts(asked: Asked, watched: Watched, live: list[str], now: float) -> bool:
+    """Where none was to be left, also while those that go finish their calls: for the next call a wake starts one."""
+    if not asked.instances and not live:
+        return watched.only_runs
+    return now < asked.until and len(asked.live.intersection(live)) > asked.instances
 
 
 def _decide(view: View, number: int, limits: Limits, watched: Watched, live: int, *, serves: bool) -> Decision:

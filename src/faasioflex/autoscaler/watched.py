@@ -64,6 +64,11 @@ class Watched:
             self.pressed.pop(member, None)
         return load.waiting > 0 or (load.queued > 0 and self.instances <= 0)
 
+    @property
+    def only_runs(self) -> bool:
+        """Calls run, and nothing waits or is queued."""
+        return any(self.at_once.values()) and not self.pressed and not any(self.queued.values())
+
     def silent(self, member: str) -> None:
         """The member reported and did not name this revision: it has no calls of it."""
         for figures in (self.at_once, self.queued, self.pressed):

@@ -341,6 +341,19 @@ async def test_calls_that_come_keep_nothing_that_was_asked_to_go(world: World) -
     await world.until(lambda: (world.wanted or 0) >= 1, waiting=9)
 
 
+async def test_what_still_runs_after_none_were_asked_for_asks_for_none(world: World) -> None:
+    await world.start(1)
+    await world.pass_s(3, in_progress=3, issued=3)
+    await world.functions.put(KEY, replace(world.record, scale=ScaleRequest(0, world.now)))
+    await world.until(lambda: world.wanted == 0, in_progress=3)
+    await world.live(0)
+    await world.pass_s(20, in_progress=3)  # at an instance that drains
+    assert world.wanted == 0
+    await world.pass_s(5)  # it has gone
+    assert world.wanted == 0
+    await world.until(lambda: (world.wanted or 0) >= 1, waiting=1)
+
+
 async def test_a_request_that_came_during_a_decision_is_not_lost(world: World) -> None:
     await world.start(1)
     await world.until(lambda: world.wanted == 5, in_progress=30, issued=1)
