@@ -48,7 +48,9 @@ def window_document(services: Services, function: FunctionName | None, window_s:
         "retries": over.retries,
         "dead_letters": over.dead_letters,
         "cache": {"hits": over.cache_hits, "misses": over.cache_misses, "hit_ratio": over.cache_hit_ratio},
-        "alerts": [one.kind for one in services.alerts.firing() if about is None or one.about == about],
+        "alerts": list(
+            dict.fromkeys(one.kind for one in services.alerts.firing() if about is None or one.about == about)
+        ),
     }
 
 
@@ -64,5 +66,8 @@ def series_document(
     if window_s / step_s > MOST_POINTS:
         raise invalid(FieldError("/query/step_s", f"That would be more than {MOST_POINTS} points: take longer steps"))
     begin, steps = services.measures.steps(function, window_s, step_s)
-    points = [{"at": rfc3339(begin + number * step_s), **point(sums, step_s)} for number, sums in enumerate(steps)]
+    points = [
+        {"at": rfc3339(begin + number * step_s), **point(sums, min(step_s, window_s - number * step_s))}
+        for number, sums in enumerate(steps)
+    ]
     return {"step_s": step_s, "points": points}

@@ -66,7 +66,7 @@ def window(sums: Figures, window_s: float, seen_s: float, covered_s: float) -> W
 
 
 def point(sums: Figures, step_s: float) -> dict[str, Any]:
-    """One of a series, as JSON: what a console draws. Gauges are the highest of the step."""
+    """One of a series, as JSON: what a console draws. Gauges are the highest of the step, which was ``step_s`` long."""
     return {
         "calls_per_s": sums.answered / step_s,
         "error_rate": _share(sums.errors, sums.answered),

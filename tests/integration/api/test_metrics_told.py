@@ -135,6 +135,9 @@ async def test_a_series_for_a_console(told: Telling) -> None:
     assert max(before["memory_bytes"], last["memory_bytes"]) == 1000
     assert max(before["in_progress"], last["in_progress"]) == 3
     assert max(before["queued"], last["queued"]) == 5
+    uneven = await told.get("/functions/admin/hello/metrics", window_s=60, step_s=59)
+    calls = sum(point["calls_per_s"] * took_s for point, took_s in zip(uneven["points"], (59, 1), strict=True))
+    assert calls == pytest.approx(10)
     long = await told.get("/functions/admin/hello/metrics", window_s=3600, step_s=2)
     assert (long["step_s"], len(long["points"])) == (60, 60), "by the minute is what is kept"
     refused = await told.client.get("/functions/admin/hello/metrics", params={"window_s": 60, "step_s": 0.01})
