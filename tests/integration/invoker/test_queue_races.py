@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from aiohttp import web
 
+from faasioflex.bus.codec import encode
+from faasioflex.invoker.queue.callbacks import Delivered
 from faasioflex.invoker.queue.entry import Entry, Stage
+from faasioflex.invoker.queue.head import head_of, write_head
+from faasioflex.invoker.queue.options import QueueBounds
+from faasioflex.model.identity import LOCAL_ADMIN
 from faasioflex.model.invocation import CalledBy, Invocation
+from faasioflex.model.queue import Callback, QueuedCall
 from support.deadline import eventually
-from support.invoker_world import World
+from support.invoker_world import World, world
 from support.queue_world import accept, answering, ended, letters, nothing_left, policy, queue_of
 
 ME = CalledBy("u-1", "me@example.test")
@@ -93,3 +100,51 @@ async def test_a_call_that_ended_elsewhere_leaves_no_dead_letter(here: World) ->
     assert (await ended(here, made[0])).status == "succeeded"
     await nothing_left(here)
     assert await letters(here) == {}
+
+
+async def test_a_mistake_of_ours_stops_neither_the_reading_nor_a_callback(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with world(queue=QueueBounds(longest_pause_s=0.05)) as here:
+        await here.route("hello", await here.instance())
+        work = queue_of(here)._work
+        assert work is not None
+        failures = ["once"]
+        newest, told = here.bus.last_sequence, list[str]()
+
+        async def failing(stream: str) -> int:
+            if failures:
+                raise RuntimeError(failures.pop())
+            return await newest(stream)
+
+        async def deliver(call: QueuedCall, _: Invocation) -> Delivered:
+            told.append(call.invocation_id)
+            if len(told) == 1:
+                raise RuntimeError("once")
+            return Delivered()
+
+        monkeypatch.setattr(here.bus, "last_sequence", failing)
+        monkeypatch.setattr(work.runner, "_deliver", deliver)
+        await eventually(lambda: not failures, "it failed")
+        theirs = await _from_another_invoker(here)
+        assert (await ended(here, theirs)).status == "succeeded"
+        made = await accept(here, callback=Callback("https://hooks.example/"))
+        await eventually(lambda: told == [made, made], "its callback is tried again")
+        await nothing_left(here)
+
+
+async def _from_another_invoker(here: World) -> str:
+    call = QueuedCall(
+        "theirs",
+        "acme",
+        "hello",
+        "uid-1",
+        None,
+        "POST",
+        "/",
+        (("Host", "functions"),),
+        "",
+        CalledBy(LOCAL_ADMIN, "admin"),
+        LOCAL_ADMIN,
+        time.time(),
+    )
+    await here.bus.append("ffx.queue.acme.hello.theirs", encode(call), headers=write_head(head_of(call)))
+    return call.invocation_id

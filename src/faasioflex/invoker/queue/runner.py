@@ -90,15 +90,17 @@ class Runner:
         self._stopped = True
         if self._timer is not None:
             self._timer.cancel()
-        tasks = self._running | self._ending
-        if tasks:
+        if tasks := self._running | self._ending:
             await asyncio.wait(tasks, timeout=drain_s)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        while tasks := self._running | self._ending:  # what ends begins to tell of it
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def _pump(self) -> None:
         self._pumping = False
+        if self._stopped:
+            return
         now = self._clock()
         for entry in self._index.due(now):
             self._spawn(self._ending, self._take_due(entry))
@@ -295,7 +297,11 @@ class Runner:
 
     async def _tell(self, entry: Entry, call: QueuedCall, made: Invocation) -> None:
         """One try of its callback; the message stays until that was delivered or given up."""
-        went = await self._deliver(replace(call, body_base64="", headers=()), made)
+        try:
+            went = await self._deliver(replace(call, body_base64="", headers=()), made)
+        except Exception:
+            log.exception("a callback failed inside the invoker", invocation=entry.id)
+            went = RetryAt(self._clock() + self._bounds.longest_pause_s, "it failed inside the invoker")
         if isinstance(went, RetryAt):
             self._index.tell_at(entry, went.at)
             self.pump()

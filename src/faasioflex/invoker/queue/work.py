@@ -69,6 +69,11 @@ class Work:
             except FfxError as error:
                 log.info("the queue cannot be read now", reason=error.message)
                 await asyncio.sleep(RETRY_S)
+            except Exception:
+                log.exception(
+                    "reading the queue failed inside the invoker"
+                )  # it would stop for good, and nobody would know
+                await asyncio.sleep(RETRY_S)
 
     async def _look(self) -> None:
         """What is stored here is known by its acknowledgement. Is there more, of other invokers or of ours whose
