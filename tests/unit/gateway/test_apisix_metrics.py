@@ -88,15 +88,28 @@ async def test_load_is_the_average_of_what_ended_and_blind_is_not_idle(exporter:
     assert exporter.metrics.loads() is None
     await exporter.look(page(ok=0))
     await exporter.look(page(ok=0))
-    assert [(each.in_progress, each.issued) for each in exporter.metrics.loads() or ()] == [(0, 0)]
+    assert [(each.in_progress, each.issued) for each in exporter.metrics.loads() or ()] == []
     await exporter.look(page(ok=50, slow=50), after_s=9.0)  # 20 s of calls in 10 s
     assert [(each.in_progress, each.issued) for each in exporter.metrics.loads() or ()] == [(2, 50)]
     await exporter.look(page(ok=50, slow=50), after_s=21.0)
     await exporter.look(page(ok=50, slow=50), after_s=1.0)
-    assert [(each.in_progress, each.issued) for each in exporter.metrics.loads() or ()] == [(0, 0)]
+    assert [(each.in_progress, each.issued) for each in exporter.metrics.loads() or ()] == []
+    assert exporter.metrics.loads() == ()
     await exporter.look(None)
     assert exporter.metrics.loads() is None
     assert exporter.metrics.calls() is None
+
+
+async def test_calls_that_the_invoker_took_over_are_told_here_and_their_load_there(exporter: Exporter) -> None:
+    await exporter.look(page(ok=0) + page(ok=0, consumer="3-invoker"))
+    exporter.metrics.calls()
+    await exporter.look(page(ok=0) + page(ok=0, consumer="3-invoker"))
+    exporter.metrics.loads()
+    await exporter.look(page(ok=5) + page(ok=2, failed=1, consumer="3-invoker"))
+    assert [(each.answered, each.errors, each.classes) for each in exporter.metrics.calls() or ()] == [
+        (8, 1, {2: 7, 5: 1})
+    ]
+    assert [each.issued for each in exporter.metrics.loads() or ()] == [5]
 
 
 async def test_a_page_that_hides_the_revision_is_blind(exporter: Exporter) -> None:
@@ -109,5 +122,5 @@ async def test_a_page_that_hides_the_revision_is_blind(exporter: Exporter) -> No
 
 
 async def test_what_is_not_ours_is_not_counted() -> None:
-    assert set(parse(page(ok=5), NAMES)) == {("ffx-f-acme.hello", 3)}
+    assert set(parse(page(ok=5), NAMES)) == {("ffx-f-acme.hello", 3, False)}
     assert parse(page(ok=5, route="theirs"), NAMES) == {}

@@ -278,8 +278,9 @@ def test_only_the_invoker_is_shown_the_proof_and_by_the_try() -> None:
     way = made.request("GET", "/f/acme/public")
     assert "x-ffx-proof" not in way.headers
     made.try_at(way, "10.1.0.2", 8002)
-    assert way.headers["x-ffx-proof"] == PROOF
+    assert (way.headers["x-ffx-proof"], way.ctx["consumer_name"]) == (PROOF, "3-invoker")
     made.try_at(way, "10.1.0.2", 80)
+    assert way.ctx["consumer_name"] == "3"
     assert "x-ffx-proof" not in way.headers
     sixth = Renderer(settings()).render(RouteTable(1, FUNCTIONS), Parts(PARTS.api, (("fd00::2", 8002),))).objects
     by_ipv6 = Phases(sixth)

@@ -1,6 +1,7 @@
 """What APISIX's Prometheus exporter says of functions' routes. Pure.
 
-The label ``consumer`` holds the revision that had the call: the script of each try sets it, for there is no label of an upstream.
+The label ``consumer`` holds the revision that had the call (``3``, or ``3-invoker`` where the invoker took over): the script of
+each try sets it, for there is no label of an upstream.
 """
 
 from __future__ import annotations
@@ -8,12 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from faasioflex.model.durations import bucket_of
 
-Key = tuple[str, int]  # route's id, revision
+Key = tuple[str, int, bool]  # route's id, revision, whether the invoker took over
 STATUS, LATENCY = "apisix_http_status", "apisix_http_latency"
 _LINE = re.compile(r"([a-z_]+)\{(.*)\} ([0-9.eE+-]+)(?: [0-9]+)?")
+_CONSUMER = re.compile(r"([0-9]+)(-invoker)?")
 _LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
 
 
@@ -43,6 +46,17 @@ class Counted:
             {bound: count - before.buckets.get(bound, 0) for bound, count in self.buckets.items()},
             self.ended - before.ended,
             max(self.duration_sum_ms - before.duration_sum_ms, 0.0),
+        )
+
+    def plus(self, other: Counted) -> Counted:
+        def both(one: dict[Any, int], two: dict[Any, int]) -> dict[Any, int]:
+            return {key: one.get(key, 0) + two.get(key, 0) for key in one.keys() | two.keys()}
+
+        return Counted(
+            both(self.classes, other.classes),
+            both(self.buckets, other.buckets),
+            self.ended + other.ended,
+            self.duration_sum_ms + other.duration_sum_ms,
         )
 
     def durations(self) -> dict[int, int]:
@@ -76,11 +90,12 @@ def parse(text: str, routes: Mapping[str, object]) -> dict[Key, Counted]:
 
 
 def _take(name: str, labels: Mapping[str, str], value: float, found: dict[Key, Counted]) -> None:
-    if name == STATUS and not labels.get("consumer", "").isdigit():
+    consumer = _CONSUMER.fullmatch(labels.get("consumer", ""))
+    if name == STATUS and consumer is None:
         raise Blind("APISIX's metrics do not say which revision had a call: is the label consumer disabled there?")
-    if not labels.get("consumer", "").isdigit() or (name != STATUS and labels.get("type") != "request"):
+    if consumer is None or (name != STATUS and labels.get("type") != "request"):
         return  # a call that APISIX answered itself
-    counted = found.setdefault((labels["route"], int(labels["consumer"])), Counted())
+    counted = found.setdefault((labels["route"], int(consumer[1]), consumer[2] is not None), Counted())
     if name == STATUS:
         first = int(labels["code"][0])
         counted.classes[first] = counted.classes.get(first, 0) + int(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import httpx
 import structlog
@@ -62,12 +63,15 @@ class Metrics:
         (first_at, first), (last_at, last) = self._seen[0], self._seen[-1]
         before, self._issued = self._issued, last
         made = []
-        for key in sorted(last.keys() & self._known(last)):
+        for key in sorted(self._known(last)):
+            if key[2]:
+                continue  # the invoker counts its calls itself
             passed_ms = max(last_at - first_at, 0.001) * 1000
-            average = last[key].since(first.get(key)).duration_sum_ms / passed_ms
+            average = round(last[key].since(first.get(key)).duration_sum_ms / passed_ms)
             issued = 0 if before is None else last[key].since(before.get(key)).answered
-            name = self._names[key[0]]
-            made.append(RevisionLoad(name.namespace, name.name, key[1], round(average), issued))
+            if average or issued:  # series stay for good, also of revisions that are long gone
+                name = self._names[key[0]]
+                made.append(RevisionLoad(name.namespace, name.name, key[1], average, issued))
         return tuple(made)
 
     def calls(self) -> tuple[RevisionCalls, ...] | None:
@@ -78,25 +82,20 @@ class Metrics:
         before, self._told = self._told, now
         if before is None:
             return ()
-        made = []
+        new: dict[tuple[str, int], Counted] = {}
         for key in sorted(self._known(now)):
-            new = now[key].since(before.get(key))
-            if new.answered:
-                name = self._names[key[0]]
-                classes = {first: count for first, count in new.classes.items() if count}
-                made.append(
-                    RevisionCalls(
-                        name.namespace,
-                        name.name,
-                        key[1],
-                        new.answered,
-                        classes.get(5, 0),
-                        new.durations(),
-                        new.duration_sum_ms,
-                        classes=classes,
-                    )
-                )
-        return tuple(made)
+            more = now[key].since(before.get(key))
+            if more.answered:
+                new[key[:2]] = more.plus(new.get(key[:2], Counted()))
+        return tuple(self._told_as(*key, counted) for key, counted in new.items())
+
+    def _told_as(self, route: str, revision: int, new: Counted) -> RevisionCalls:
+        name = self._names[route]
+        classes = {first: count for first, count in new.classes.items() if count}
+        made = RevisionCalls(
+            name.namespace, name.name, revision, new.answered, classes.get(5, 0), new.durations(), new.duration_sum_ms
+        )
+        return replace(made, classes=classes)
 
     async def close(self) -> None:
         client, self._client = self._client, None

@@ -19,7 +19,6 @@ LABELS = {"managed-by": "faasioflex"}
 
 INVOKER = f"{PREFIX}invoker"
 API = f"{PREFIX}api"
-EXECUTE = f"{PREFIX}execute"
 EDGE = f"{PREFIX}edge"
 FUNCTIONS = f"{PREFIX}functions"
 TOKEN = f"{PREFIX}token"
