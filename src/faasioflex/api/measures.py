@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
@@ -193,7 +194,9 @@ class Measures:
         everywhere = {"queued": float(report.queued + report.delayed)}
         self._platform.add(self._now(), Figures(most=everywhere))
 
-    async def _on_crash(self, subject: str, _: bytes) -> None:
+    async def _on_crash(self, subject: str, data: bytes) -> None:
+        if _reason(data) == "lost":
+            return  # its launcher ended and it with it: no fault of the function's, and its log has no cause
         self._add(FunctionName(*subject.split(".")[-2:]), Figures(crashes=1))
 
     def _add(self, function: FunctionName, figures: Figures, *, acted: bool = True) -> None:
@@ -228,6 +231,14 @@ class Measures:
         for function, known in list(self._known.items()):
             if known.seen_at <= now - KEPT_S or known.uid != self._uid_of(function):
                 del self._known[function]
+
+
+def _reason(event: bytes) -> object:
+    """Why an instance ended, as its event says it."""
+    try:
+        return json.loads(event)["data"]["reason"]
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 def _read(kind: type[T], subject: str, data: bytes) -> T | None:

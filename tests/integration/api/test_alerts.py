@@ -106,8 +106,9 @@ class World:
             await asyncio.sleep(0)
         await stop()
 
-    async def crash(self) -> None:
-        await self._publish(f"{CRASHES_SUBJECT}.acme.hello", b"{}")
+    async def crash(self, reason: str = "exit") -> None:
+        event = {"data": {"instance": "i-1", "reason": reason}}
+        await self._publish(f"{CRASHES_SUBJECT}.acme.hello", json.dumps(event).encode())
 
     def firing(self) -> list[str]:
         return [one.key for one in self.alerts.firing()]
@@ -209,6 +210,17 @@ async def test_nothing_begins_or_ends_while_the_reporters_are_silent(world: Worl
     world.silent = False
     await world.later(80)
     assert world.firing() == []
+
+
+async def test_what_ends_with_the_launcher_is_no_crash_of_the_function(world: World) -> None:
+    for _ in range(3):
+        await world.crash("lost")
+    await world.later(5)
+    assert world.firing() == []
+    for _ in range(3):
+        await world.crash("killed")
+    await world.later(5)
+    assert world.firing() == ["crash-loop.acme.hello"]
 
 
 async def test_refused_calls_crashes_and_a_full_machine(world: World) -> None:
