@@ -63,8 +63,14 @@ async def test_what_is_not_allowed_is_refused_at_once(there: NatsWorld) -> None:
         with pytest.raises(APIError, match="function-not-found"):
             await client.jetstream().publish(f"ffx.queue.{name}", b"{}")
     mine = await there.user_client(alice)
-    with pytest.raises(APIError, match="invalid"):
-        await mine.jetstream().publish("ffx.queue.alice.hello", b"{}", headers={"Ffx-Priority": "high"})
+    for headers, named in (
+        ({"Ffx-Priority": "high"}, "/headers/Ffx-Priority"),
+        ({"Ffx-Priority": "-1"}, "/priority Must be 0 to 9"),
+        ({"Ffx-Callback": "https://hooks.example/"}, "Ffx-Callback is not taken over NATS"),
+        ({"Idempotency-Key": "1"}, "Nats-Msg-Id"),
+    ):
+        with pytest.raises(APIError, match=f"invalid.*{named}"):
+            await mine.jetstream().publish("ffx.queue.alice.hello", b"{}", headers=headers)
     assert there.invoker.instances[0].seen == []
 
 

@@ -33,6 +33,7 @@ log = structlog.get_logger(__name__)
 GROUP = "invokers"
 MESSAGE_ID = "Nats-Msg-Id"
 PRIORITY, NOT_BEFORE, ORDER_KEY = "Ffx-Priority", "Ffx-Not-Before", "Ffx-Order-Key"
+ONLY_HTTP = ("Ffx-Callback", "Ffx-Callback-Secret", "Idempotency-Key")
 PASSED_ON = ("content-type", "traceparent", "tracestate")
 REMEMBERED_S, MOST_CALLERS = 1.0, 10_000  # who a connection is of, while nothing changes in the directory
 REFUSED = 10000  # a number of JetStream's errors that it does not use itself
@@ -110,7 +111,13 @@ class Published:
 
 
 def options_of(headers: Mapping[str, str], now: float) -> CallOptions:
-    """What a message's headers ask for, in the words of the direct path. Raises: Invalid."""
+    """What a message's headers ask for, in the words of the direct path. Raises: Invalid, also for what only that path takes."""
+    for name in ONLY_HTTP:
+        if name in headers:
+            instead = (
+                f"a message's key is its {MESSAGE_ID}" if name == "Idempotency-Key" else "make such calls over HTTP"
+            )
+            raise Invalid(f"{name} is not taken over NATS: {instead}")
     return CallOptions(
         idempotency_key=headers.get(MESSAGE_ID) or None,
         not_before=_number(headers, NOT_BEFORE, lambda text: _moment(text, now)),
@@ -136,5 +143,10 @@ def _moment(text: str, now: float) -> float:
 
 
 def _refusal(error: FfxError) -> bytes:
+    named = "; ".join(
+        f"{each.pointer} {each.message}" for each in error.errors
+    )  # JetStream's form has no place of its own
     said = {"code": error.status, "err_code": REFUSED, "description": f"{error.code}: {error.message}"}
+    if named:
+        said["description"] = f"{said['description']} ({named})"
     return json.dumps({"error": said, "stream": CALLS.name, "seq": 0}).encode()
