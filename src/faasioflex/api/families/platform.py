@@ -23,7 +23,7 @@ def families(
     yield Family("ffx_functions", "gauge", "Functions by state", states)
     yield Family("ffx_revisions", "gauge", "Revisions that are kept", [("", {}, census.revisions)])
     ready: list[Sample] = [("", of_function(function), count) for function, count in census.ready()]
-    yield Family("ffx_instances_ready", "gauge", "Ready instances", ready)
+    yield Family("ffx_instances_ready", "gauge", "Ready instances, also frozen ones", ready)
     decided: list[Sample] = [
         ("", {"signal": signal, "direction": direction}, count)
         for (signal, direction), count in sorted(decisions.totals.items())
