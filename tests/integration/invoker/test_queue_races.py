@@ -10,14 +10,18 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from faasioflex.bus.buckets import LEASES
 from faasioflex.bus.codec import encode
+from faasioflex.bus.memory import MemoryBus
 from faasioflex.invoker.queue.callbacks import Delivered
 from faasioflex.invoker.queue.entry import Entry, Stage
 from faasioflex.invoker.queue.head import head_of, write_head
 from faasioflex.invoker.queue.options import QueueBounds
+from faasioflex.model.errors import Unavailable
 from faasioflex.model.identity import LOCAL_ADMIN
 from faasioflex.model.invocation import CalledBy, Invocation
-from faasioflex.model.queue import Callback, QueuedCall
+from faasioflex.model.messages import QUEUE_STATE_SUBJECT
+from faasioflex.model.queue import Callback, LeaseRecord, QueuedCall
 from support.deadline import eventually
 from support.invoker_world import World, world
 from support.queue_world import accept, answering, ended, letters, nothing_left, policy, queue_of
@@ -148,3 +152,33 @@ async def _from_another_invoker(here: World) -> str:
     )
     await here.bus.append("ffx.queue.acme.hello.theirs", encode(call), headers=write_head(head_of(call)))
     return call.invocation_id
+
+
+async def test_a_bus_that_goes_as_the_lease_is_taken_stops_nothing_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    bus = MemoryBus()
+    subscribe, failures = bus.subscribe, ["NATS does not answer"]
+
+    async def failing(subject: str, *given: Any, **named: Any) -> Any:
+        if subject == QUEUE_STATE_SUBJECT and failures:
+            raise Unavailable(failures.pop())
+        return await subscribe(subject, *given, **named)
+
+    monkeypatch.setattr(bus, "subscribe", failing)
+    async with world(bus=bus, queue=QueueBounds(lease_s=0.3, renew_s=0.05)) as here:
+        await here.route("hello", await here.instance())
+        await eventually(lambda: not failures, "it failed")
+        assert (await ended(here, await accept(here))).status == "succeeded"
+
+
+async def test_who_takes_back_a_call_of_a_queue_that_another_one_works_on_now_is_told() -> None:
+    async with world(queue=QueueBounds(renew_s=0.05)) as here:
+        instance = await here.instance()
+        instance.hold.clear()
+        await here.route("hello", instance)
+        made = await accept(here)
+        await eventually(lambda: instance.running == 1, "it runs")
+        entry = _entry(here, made)
+        entry.waiters = [asyncio.get_running_loop().create_future()]
+        await here.bus.bucket(LEASES.name, LeaseRecord).put("queue", LeaseRecord("invoker.other", "x", 0.0), ttl_s=600)
+        with pytest.raises(Unavailable, match="Another invoker"):
+            await asyncio.wait_for(entry.waiters[0], 5)

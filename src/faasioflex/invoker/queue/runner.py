@@ -25,7 +25,7 @@ from faasioflex.invoker.queue.outcomes import SURE_TTL_S, Outcomes, clean, outco
 from faasioflex.invoker.queue.removals import Removals
 from faasioflex.invoker.queue.retries import Again, Attempted, Ends, follow_up
 from faasioflex.invoker.queue.totals import Totals
-from faasioflex.model.errors import FfxError, Invalid
+from faasioflex.model.errors import FfxError, Invalid, Unavailable
 from faasioflex.model.invocation import CalledBy, CallError, Invocation, InvocationState
 from faasioflex.model.names import FunctionName
 from faasioflex.model.queue import QueuedCall
@@ -96,6 +96,10 @@ class Runner:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+        for entry in self._index.entries():
+            for waiter in entry.waiters or ():
+                if not waiter.done():
+                    waiter.set_exception(Unavailable("Another invoker goes on with the queue: ask again"))
 
     def _pump(self) -> None:
         self._pumping = False

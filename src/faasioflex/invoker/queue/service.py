@@ -32,7 +32,7 @@ from faasioflex.invoker.queue.runner import Runner
 from faasioflex.invoker.queue.totals import Totals
 from faasioflex.invoker.queue.work import Work
 from faasioflex.invoker.routes import Routes
-from faasioflex.model.errors import DeadLetterNotFound, InvocationNotFound, Unavailable, WrongState, tree
+from faasioflex.model.errors import DeadLetterNotFound, FfxError, InvocationNotFound, Unavailable, WrongState, tree
 from faasioflex.model.invocation import CalledBy, Invocation
 from faasioflex.model.messages import QUEUE_STATE_SUBJECT
 from faasioflex.model.names import FunctionName
@@ -223,20 +223,33 @@ class Queue:
         try:
             while True:
                 await self._lease.acquire()
-                work = self._work = self._new_work()
-                log.info("this invoker works on the queue")
-                work.start()
-                questions = Questions(self._bus, self)
-                await questions.start()
                 try:
-                    await self._lease.keep(work.runner.pump)
-                    log.warning("another invoker works on the queue now")
-                finally:
-                    self._work = None
-                    await questions.stop()
-                    await work.stop(0.0)
+                    await self._work_on()
+                except Exception as error:  # whatever it is: a queue that nobody works on would be told by nothing
+                    if isinstance(error, FfxError):
+                        log.warning("work on the queue begins anew", reason=error.message)
+                    else:
+                        log.exception("work on the queue failed inside the invoker")
+                    await asyncio.sleep(self._bounds.renew_s)
         finally:
             collector.cancel()
+
+    async def _work_on(self) -> None:
+        """From the lease to its loss. Raises: Unavailable."""
+        work, questions = self._new_work(), Questions(self._bus, self)
+        self._work = work
+        log.info("this invoker works on the queue")
+        work.start()
+        try:
+            await questions.start()
+            await self._lease.keep(work.runner.pump)
+            log.warning("another invoker works on the queue now")
+        finally:
+            self._work = None
+            try:
+                await questions.stop()
+            finally:
+                await work.stop(0.0)
 
     def _new_work(self) -> Work:
         removals = Removals(self._bus)
