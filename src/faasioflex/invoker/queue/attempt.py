@@ -66,7 +66,7 @@ class Attempts:
         call = self._call(queued)
         try:
             with self._tally.counting(call):
-                await self._check_uid(call.target.function, queued.function_uid)
+                await self.check_uid(call.target.function, queued.function_uid)
                 answer = await self._dispatcher.open(call)
                 try:
                     return await self._read(answer, call, began)
@@ -78,7 +78,7 @@ class Attempts:
             ended = InstanceEnded(f"The instance of {call.target.function} ended within its answer")
             return self._failed(call, ended, began)
 
-    async def _check_uid(self, function: FunctionName, uid: str) -> None:
+    async def check_uid(self, function: FunctionName, uid: str) -> None:
         """Another function of the same name was not called. Raises: FunctionNotFound, Unavailable."""
         route = self._routes.known(function)
         if route is None or route.function_uid != uid:

@@ -32,7 +32,15 @@ from faasioflex.invoker.queue.runner import Runner
 from faasioflex.invoker.queue.totals import Totals
 from faasioflex.invoker.queue.work import Work
 from faasioflex.invoker.routes import Routes
-from faasioflex.model.errors import DeadLetterNotFound, FfxError, InvocationNotFound, Unavailable, WrongState, tree
+from faasioflex.model.errors import (
+    DeadLetterNotFound,
+    FfxError,
+    FunctionNotFound,
+    InvocationNotFound,
+    Unavailable,
+    WrongState,
+    tree,
+)
 from faasioflex.model.invocation import CalledBy, Invocation
 from faasioflex.model.messages import QUEUE_STATE_SUBJECT
 from faasioflex.model.names import FunctionName
@@ -185,7 +193,7 @@ class Queue:
     async def redrive(self, invocation_id: str, by: CalledBy, function: str | None = None) -> Invocation:
         """Make a dead call again, as a new one. ``function``: whose it was (ns/name), where that is known.
 
-        Raises: DeadLetterNotFound, TooManyCalls, Unavailable.
+        Raises: DeadLetterNotFound, FunctionNotFound (it was deleted, and the letter stays), TooManyCalls, Unavailable.
         """
         if function is None:
             ended = await self._outcomes.find(invocation_id)
@@ -197,6 +205,12 @@ class Queue:
                 f"There is no dead letter {invocation_id}: it was redriven, deleted, or is too old"
             )
         made = redriven(letter.value.call, self._clock())
+        try:
+            await self._attempts.check_uid(FunctionName(made.namespace, made.name), made.function_uid)
+        except FunctionNotFound:
+            raise FunctionNotFound(
+                f"{function} was deleted, and what is called so now is another one: the dead letter stays, and cannot be made again"
+            ) from None
         known = await self.state(made.invocation_id)
         if known is None:
             known = (await self._intake.store_once(made)).invocation
