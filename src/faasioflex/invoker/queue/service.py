@@ -209,7 +209,7 @@ class Queue:
             await self._attempts.check_uid(FunctionName(made.namespace, made.name), made.function_uid)
         except FunctionNotFound:
             raise FunctionNotFound(
-                f"{function} was deleted, and what is called so now is another one: the dead letter stays, and cannot be made again"
+                f"{function} was deleted (what may be called so now is another one): the dead letter stays, and cannot be made again"
             ) from None
         known = await self.state(made.invocation_id)
         if known is None:
