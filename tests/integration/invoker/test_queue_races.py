@@ -22,7 +22,7 @@ from faasioflex.model.identity import LOCAL_ADMIN
 from faasioflex.model.invocation import CalledBy, Invocation
 from faasioflex.model.messages import QUEUE_STATE_SUBJECT
 from faasioflex.model.queue import Callback, LeaseRecord, QueuedCall
-from support.deadline import eventually
+from support.deadline import awaited, eventually
 from support.invoker_world import World, world
 from support.queue_world import accept, answering, ended, letters, nothing_left, policy, queue_of
 
@@ -166,7 +166,14 @@ async def test_a_bus_that_goes_as_the_lease_is_taken_stops_nothing_for_good(monk
     monkeypatch.setattr(bus, "subscribe", failing)
     async with world(bus=bus, queue=QueueBounds(lease_s=0.3, renew_s=0.05)) as here:
         await here.route("hello", await here.instance())
-        await eventually(lambda: not failures, "it failed")
+        leases = here.bus.bucket(LEASES.name, LeaseRecord)
+
+        async def renewed() -> bool:
+            now = await leases.get("queue")
+            return now is not None and now.revision > 10
+
+        await awaited(renewed, "the lease is renewed for longer than it lasts", within_s=10)
+        assert not failures
         assert (await ended(here, await accept(here))).status == "succeeded"
 
 
