@@ -32,26 +32,28 @@ def all_ready_ms(kind: Language, built: Built, count: int) -> list[float]:
     with tempfile.TemporaryDirectory(prefix="ffxb", dir="/tmp") as folder:
         listeners = [_listener(Path(folder) / str(number)) for number in range(count)]
         selector = selectors.DefaultSelector()
-        running = []
+        running: list[int] = []
+        took: list[float] = []
         began = time.perf_counter()
-        for listener in listeners:
-            reading, writing = os.pipe()
-            handed = [fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, LOWEST_OWN) for one in (listener.fileno(), writing)]
-            running.append(_start(argv, *handed))
-            for one in (writing, *handed):
-                os.close(one)
-            selector.register(reading, selectors.EVENT_READ)
-        took = []
-        while selector.get_map():
-            for key, _ in selector.select():
-                if b"ready" in os.read(key.fd, 4096):
-                    took.append(1000 * (time.perf_counter() - began))
-                selector.unregister(key.fd)
-                os.close(key.fd)
-        for pid in running:
-            os.kill(pid, signal.SIGKILL)
-        for pid in running:
-            os.waitpid(pid, 0)
+        try:
+            for listener in listeners:
+                reading, writing = os.pipe()
+                handed = [fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, LOWEST_OWN) for one in (listener.fileno(), writing)]
+                running.append(_start(argv, *handed))
+                for one in (writing, *handed):
+                    os.close(one)
+                selector.register(reading, selectors.EVENT_READ)
+            while selector.get_map():
+                for key, _ in selector.select():
+                    if b"ready" in os.read(key.fd, 4096):
+                        took.append(1000 * (time.perf_counter() - began))
+                    selector.unregister(key.fd)
+                    os.close(key.fd)
+        finally:
+            for pid in running:
+                os.kill(pid, signal.SIGKILL)
+            for pid in running:
+                os.waitpid(pid, 0)
         for listener in listeners:
             listener.close()
     if len(took) != count:
@@ -61,7 +63,7 @@ def all_ready_ms(kind: Language, built: Built, count: int) -> list[float]:
 
 def _start(argv: list[str], listener: int, report: int) -> int:
     env = {"LISTEN_FDS": "1", "FFX_REPORT_FD": str(REPORT), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
-    return spawn(Spawn(argv[0], argv, env, {0: _NULL, 1: 1, 2: 2, LISTENER: listener, REPORT: report}))
+    return spawn(Spawn(argv[0], argv, env, {0: _NULL, 1: _NULL, 2: _NULL, LISTENER: listener, REPORT: report}))
 
 
 def _sandbox(kind: Language, built: Built) -> list[str]:
