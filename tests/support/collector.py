@@ -1,9 +1,10 @@
-"""A collector of traces: takes OTLP over HTTP as protobuf, keeps every span."""
+"""A collector of traces: takes OTLP over HTTP, as protobuf and as JSON, keeps every span."""
 
 from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -46,16 +47,45 @@ class Collector:
         return [span for span in self.spans if span.service == service]
 
     async def take(self, request: web.Request) -> web.Response:
-        assert request.content_type == "application/x-protobuf", request.content_type
         data = await request.read()
+        if request.content_type == "application/json":
+            self.headers.append({name.lower(): value for name, value in request.headers.items()})
+            for resource in json.loads(data)["resourceSpans"]:
+                service = _values_of_json(resource["resource"]["attributes"])["service.name"]
+                scopes = resource["scopeSpans"]
+                self.spans += [_span_of_json(service, span) for scope in scopes for span in scope["spans"]]
+            return web.json_response({})
+        assert request.content_type == "application/x-protobuf", request.content_type
         if request.headers.get("Content-Encoding") == "gzip" and data[:2] == b"\x1f\x8b":
             data = gzip.decompress(data)
         self.headers.append({name.lower(): value for name, value in request.headers.items()})
         for resource in ExportTraceServiceRequest.FromString(data).resource_spans:
             service = str(_values(resource.resource.attributes)["service.name"])
-            self.spans += [_span(service, span) for scope in resource.scope_spans for span in scope.spans]
+            scopes = resource.instrumentation_library_spans  # the name in xds-protos of what are scope_spans now
+            self.spans += [_span(service, span) for scope in scopes for span in scope.spans]
         answer = ExportTraceServiceResponse().SerializeToString()
         return web.Response(body=answer, content_type="application/x-protobuf")
+
+
+def _span_of_json(service: str, span: dict[str, Any]) -> Span:
+    return Span(
+        service,
+        span["name"],
+        span["traceId"],
+        span["spanId"],
+        span.get("parentSpanId", ""),
+        span["kind"],
+        int(span["startTimeUnixNano"]) / 1e9,
+        int(span["endTimeUnixNano"]) / 1e9,
+        span["status"]["code"] == 2,
+        _values_of_json(span["attributes"]),
+        tuple((link["traceId"], link["spanId"]) for link in span["links"]),
+    )
+
+
+def _values_of_json(attributes: list[dict[str, Any]]) -> dict[str, Any]:
+    found = {one["key"]: next(iter(one["value"].items())) for one in attributes}
+    return {key: int(value) if kind == "intValue" else value for key, (kind, value) in found.items()}
 
 
 def _span(service: str, span: Any) -> Span:

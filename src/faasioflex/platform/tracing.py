@@ -11,7 +11,6 @@ from contextlib import suppress
 
 from opentelemetry import context as contexts
 from opentelemetry import trace
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -26,6 +25,7 @@ from faasioflex.invoker.call import Call
 from faasioflex.invoker.traces import UNTRACED, CallTrace
 from faasioflex.model.errors import FfxError
 from faasioflex.model.route import Endpoint
+from faasioflex.platform.otlp import JsonSpanExporter
 
 SERVICE = "faasioflex-invoker"
 EVERY_S = 1.0
@@ -71,7 +71,7 @@ class OtlpTraces:
     def __init__(self, tracing: Tracing, every_s: float = EVERY_S) -> None:
         resource = Resource.create({"service.name": SERVICE, "service.version": __version__})
         self._provider = TracerProvider(resource=resource, sampler=_Follow(tracing.ratio), shutdown_on_exit=False)
-        exporter = OTLPSpanExporter(endpoint=tracing.endpoint, headers=dict(tracing.headers), timeout=EXPORT_S)
+        exporter = JsonSpanExporter(tracing.endpoint, dict(tracing.headers), EXPORT_S)
         self._provider.add_span_processor(
             BatchSpanProcessor(exporter, schedule_delay_millis=every_s * 1000, export_timeout_millis=EXPORT_S * 1000)
         )
