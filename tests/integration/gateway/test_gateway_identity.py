@@ -126,7 +126,7 @@ async def test_an_admitted_caller_reaches_the_instance_which_learns_who_it_is_an
         {},
         bearer(token(BOB)),
         bearer(token(exp=int(time.time()) - 60)),
-        bearer(token(nbf=int(time.time()) + 600)),
+        bearer(token(nbf=int(time.time()) + 86_400, exp=int(time.time()) + 90_000)),  # made when tests are collected
         bearer(token(aud="ffx-cli")),
         bearer(token(iss="http://elsewhere.test/oidc")),
         bearer(token()[:-6] + "AAAAAA"),
