@@ -123,7 +123,7 @@ class Platform:
         return {**found, "all": round(sum(found.values()), 2)}
 
     def _of_processes(self, figure: Callable[[int], Figure]) -> dict[str, Figure]:
-        """Of the platform's own ones, without what runs in sandboxes."""
+        """Of the platform's own ones, without what runs in sandboxes. Those that end while they are looked at have nothing."""
         pids = self.pids()
         names = {pid: name for name, pid in pids.items()}
         table = ProcessTable.scan()
@@ -132,7 +132,9 @@ class Platform:
         for one in table.tree(pids["supervisor"]):
             if one.pid not in inside:
                 name = names.get(one.pid, "other")
-                found[name] = found[name] + figure(one.pid) if name in found else figure(one.pid)
+                with contextlib.suppress(OSError, StopIteration):
+                    used = figure(one.pid)
+                    found[name] = found[name] + used if name in found else used
         return found
 
     def _builds(self) -> set[str]:

@@ -11,6 +11,7 @@ import statistics
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -60,7 +61,8 @@ async def _soak(
             await load.run(60 * options.minutes)
         finally:
             sampling.cancel()
-        await asyncio.gather(sampling, return_exceptions=True)
+        with suppress(asyncio.CancelledError):
+            await sampling  # one that broke off says so
         warm = began + WARM_UP * 60 * options.minutes
         after = await asyncio.to_thread(_at_rest, platform)
         load.tally.errors += await load.why()

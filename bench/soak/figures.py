@@ -29,15 +29,23 @@ def look(platform: Platform) -> Figures:
     found["sandboxes"] = len(ProcessTable.scan().children(pids["launcher"]))
     found["control groups"] = sum(1 for _ in _groups(platform.data))
     found["files of a run"] = sum(1 for _ in _files(platform.folder.run))
-    found["builds"] = sum(1 for path in platform.folder.builds.glob("*/*") if path.is_dir())
+    found["builds"] = sum(
+        1 for path in _folders(platform.folder.builds) if path.parent.parent == platform.folder.builds
+    )
     found |= asyncio.run(_streams(json.loads(platform.folder.nats_credentials.read_text())))
     return found
 
 
 def _groups(data: Path) -> Iterator[Path]:
     """Below the one of this installation, wherever that is."""
-    for base in GROUPS.glob(f"**/{base_name(data)}") if GROUPS.is_dir() else ():
-        yield from (path for path in base.glob("**") if path != base)
+    name = base_name(data)
+    return (path for path in _folders(GROUPS) if any(parent.name == name for parent in path.parents))
+
+
+def _folders(folder: Path) -> Iterator[Path]:
+    """All below it. Those that go meanwhile are no error, as they are to ``Path.glob``."""
+    for where, folders, _ in os.walk(folder):
+        yield from (Path(where, name) for name in folders)
 
 
 def _files(folder: Path) -> Iterator[Path]:
