@@ -182,6 +182,17 @@ class World:
             heard = self.manager._load._heard_at
             await self.until(lambda: min(heard.values()) >= self.now, "both have reported")  # noqa: B023
 
+    async def look_again(self) -> None:
+        """Return when every function was looked at three times more."""
+        assert self.manager is not None
+        reconciler = self.manager._reconciler
+        for _ in range(3):
+            for key in reconciler.states:
+                reconciler.touch(key)
+            await self.until(
+                lambda: not (reconciler._queued or reconciler._busy or reconciler._again), "all looks have ended"
+            )
+
     # --- what can be seen
 
     def live_of(self, key: str) -> list[str]:

@@ -93,7 +93,7 @@ async def test_a_busy_function_gives_what_is_above_its_share_and_never_more(worl
     count = len(world.driver.started)
     for _ in range(3):  # looks again and again: nothing goes to and fro
         await world.rest(5)
-        await asyncio.sleep(0.3)
+        await world.look_again()
     assert len(world.driver.started) == count
 
 

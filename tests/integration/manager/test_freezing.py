@@ -49,7 +49,8 @@ async def test_it_is_frozen_when_the_routes_lead_past_it(resting: World) -> None
     assert resting.route is not None
     assert not resting.route.revisions[1].awake
     assert resting.route.revisions[1].live, "it counts as an instance"
-    await asyncio.sleep(0.1)  # were it frozen before everybody knows, it would be by now
+    await resting.rest(2)
+    await resting.look_again()  # were it frozen before everybody knows, it would be by now
     assert not is_frozen(resting)
     resting.acknowledge = True
     await resting.until(lambda: is_frozen(resting), "it is frozen")
@@ -136,7 +137,7 @@ async def test_one_that_could_not_be_thawed_at_once_is_thawed_by_the_next_call(
 async def test_who_is_silent_is_not_idle(resting: World) -> None:
     resting.loads = None
     resting.now += 100
-    await asyncio.sleep(0.1)  # many looks
+    await resting.look_again()
     assert not endpoint(resting).frozen
 
 

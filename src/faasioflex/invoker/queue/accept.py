@@ -33,7 +33,7 @@ from faasioflex.model.errors import (
 from faasioflex.model.execute import LONGEST_KEY
 from faasioflex.model.invocation import Invocation
 from faasioflex.model.names import FunctionName
-from faasioflex.model.queue import MOST_PRIORITY, QueuedCall, Repeatable
+from faasioflex.model.queue import MOST_PRIORITY, QueuedCall, Repeatable, queued_invocation
 from faasioflex.model.route import FunctionRoute
 
 IDS = uuid.UUID("6f6b9d0a-5d0b-5c0e-9b59-0c6a2b1f4e17")  # the name space of ids that come from an idempotency key
@@ -256,24 +256,8 @@ def redriven(call: QueuedCall, now: float) -> QueuedCall:
 
 
 def waiting(call: QueuedCall) -> Invocation:
-    """As it is answered when it has been accepted."""
-    return Invocation(
-        invocation_id=call.invocation_id,
-        function=f"{call.namespace}/{call.name}",
-        revision=None,
-        status="queued",
-        result=None,
-        error=None,
-        attempts=call.attempts,
-        created_at=call.accepted_at,
-        started_at=None,
-        finished_at=None,
-        duration_ms=None,
-        principal=call.principal,
-        asynchronous=True,
-        not_before=call.not_before,
-        redrive_of=call.redrive_of,
-    )
+    """As it is answered when it has been accepted: nothing has run it, so it is of no revision yet."""
+    return replace(queued_invocation(call), revision=None, principal=call.principal)
 
 
 def _fields(call: Call) -> tuple[tuple[str, str], ...]:
