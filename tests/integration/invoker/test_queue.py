@@ -239,15 +239,20 @@ async def test_a_deleted_functions_calls_end_and_another_one_of_that_name_is_not
 
 async def test_the_policy_is_asked_again_before_a_call_runs(here: World) -> None:
     instance = await here.instance()
-    await here.route("hello", instance, visibility="authenticated")
+    instance.hold.clear()
+    await here.route("hello", instance, visibility="authenticated", **policy(concurrency=1))
     ann = await here.identity.user("ann")
     await eventually(lambda: ann.uid in here.identity.directory.users.entries, "she is known")
-    made = await accept(here, pid=ann.uid, not_before=time.time() + 0.5)
-    await here.route("hello", instance, visibility="private")
+    before = await accept(here, path="/?before")
+    await eventually(lambda: instance.running == 1, "it runs")
+    made = await accept(here, pid=ann.uid, path="/?hers")
+    await here.route("hello", instance, visibility="private", **policy(concurrency=1))
+    instance.hold.set()
     outcome = await ended(here, made)
     assert outcome.error is not None
     assert (outcome.status, outcome.error.code) == ("failed", "function-not-found")
-    assert instance.seen == []
+    assert (await ended(here, before)).status == "succeeded"
+    assert instance.order == ["before"], "hers never came to it"
 
 
 async def test_what_cannot_be_accepted_is_refused(here: World) -> None:
